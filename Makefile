@@ -1,0 +1,63 @@
+# Everything runs in .venv, which is made on first use; nothing else on the machine is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run check format test test-unit lock clean
+
+help: ## show this help
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## Use it
+
+demo: $(VENV)/.run ## moderate the sample videos with the whole stack on this machine
+	$(BIN)/clipwarden demo
+
+run: $(VENV)/.run ## start the whole stack on this machine; ctrl-C ends it
+	$(BIN)/clipwarden up
+
+## Work on it
+
+check: $(VENV)/.dev ## format, lint, types and import rules, as CI checks them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(VENV)/.dev ## run all tests; they start and stop their own servers
+	$(BIN)/pytest -n auto --dist loadgroup
+
+test-unit: $(VENV)/.dev ## run the tests that need no server
+	$(BIN)/pytest tests/unit
+
+lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile $(LOCK) --extra local pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile $(LOCK) --extra local --group dev pyproject.toml -o requirements/dev.lock
+
+clean: ## remove what make has made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+LOCK := --quiet --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links --generate-hashes
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clipwarden needs Python 3.11 or newer; name one with make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.lock pyproject.toml | $(BIN)/python
+	@test -e $(VENV)/.dev || echo 'installing into $(VENV) (a minute, once) …'
+	@test -e $(VENV)/.dev || $(BIN)/pip install --quiet -r requirements/run.lock
+	@$(BIN)/pip install --quiet --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/python
+	@echo 'installing into $(VENV) (a minute, once) …'
+	@$(BIN)/pip install --quiet -r requirements/dev.lock
+	@$(BIN)/pip install --quiet --no-deps -e .
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,1 @@
+"""Sample videos, and how they were made; see ``ATTRIBUTION.md``."""

@@ -1,0 +1,1 @@
+"""The command ``clipwarden``: its core; every package brings its own commands."""

@@ -1,0 +1,5 @@
+"""``python -m clipwarden.cli`` is the command ``clipwarden``."""
+
+from clipwarden.cli.main import main
+
+main()

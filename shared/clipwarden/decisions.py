@@ -1,0 +1,158 @@
+"""A decision with everything that follows from it, in the caller's one transaction: all of it happens or none.
+
+What follows: the moderation's row, where the asset's bytes are wanted, a delivery for every URL that is to be told,
+and a line in the audit trail.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from clipwarden import callback, errors, ids
+from clipwarden.moderation import BY_POLICY, Moderation, Placement, Status
+from clipwarden.store import accounts, assets, audit, deliveries, moderations
+
+#: Where a decided asset's bytes are wanted; an abort moves nothing.
+_PLACEMENT = {Status.APPROVED: Placement.LIBRARY, Status.REJECTED: Placement.QUARANTINE}
+
+Labels = Sequence[Mapping[str, Any]]
+
+
+def conclude(
+    conn: Connection,
+    moderation: Moderation,
+    *,
+    status: Status,
+    verdict: dict[str, Any] | None,
+    labels: Labels,
+    public_url: str,
+    now: datetime,
+) -> Moderation | None:
+    """Record the rules' verdict; a human's stands, and the verdict is kept beside it as evidence.
+
+    Returns the moderation as it is now, or ``None`` when somebody else has moved it on.
+    """
+    if not moderations.decide(
+        conn,
+        moderation,
+        status=status,
+        verdict=verdict,
+        decided_by=BY_POLICY,
+        error_code=None,
+        error_reason=None,
+        now=now,
+    ):
+        return None
+    return _after(conn, moderation, labels, public_url, now, actor=BY_POLICY)
+
+
+def abort(
+    conn: Connection, moderation: Moderation, reason: errors.ClipwardenError, *, public_url: str, now: datetime
+) -> Moderation | None:
+    """Record that a moderation cannot be judged, and why; never an approval.
+
+    Returns the moderation as it is now, or ``None`` when somebody else has moved it on.
+    """
+    if not moderations.decide(
+        conn,
+        moderation,
+        status=Status.ABORTED,
+        verdict=None,
+        decided_by=BY_POLICY,
+        error_code=reason.code,
+        error_reason=str(reason),
+        now=now,
+    ):
+        return None
+    return _after(conn, moderation, (), public_url, now, actor=BY_POLICY)
+
+
+def override(
+    conn: Connection, moderation_id: str, *, status: Status, by: str, labels: Labels, public_url: str, now: datetime
+) -> Moderation:
+    """Record a human's verdict, which no automatic one undoes; it may be changed by a human again.
+
+    Raises NotFound, and Conflict for a status that is not a verdict.
+    """
+    if status not in _PLACEMENT:
+        raise errors.Conflict(f"a moderation can be approved or rejected, not {status}")
+    if moderations.override(conn, moderation_id, status=status, by=by, now=now) is None:
+        raise errors.NotFound(f"there is no moderation {moderation_id}")
+    decided = _present(conn, moderation_id)
+    _consequences(conn, decided, labels, public_url, now, actor=f"human:{by}")
+    return decided
+
+
+def _after(
+    conn: Connection, before: Moderation, labels: Labels, public_url: str, now: datetime, *, actor: str
+) -> Moderation:
+    decided = _present(conn, before.id)
+    if decided.decisions == before.decisions:
+        _record(conn, decided, "verdict_kept_as_evidence", actor, now)
+    else:
+        _consequences(conn, decided, labels, public_url, now, actor=actor)
+    return decided
+
+
+def _consequences(
+    conn: Connection, decided: Moderation, labels: Labels, public_url: str, now: datetime, *, actor: str
+) -> None:
+    if decided.status in _PLACEMENT and _rules_the_asset(conn, decided):
+        assets.want(conn, decided.asset_id, _PLACEMENT[decided.status], now)
+    _tell(conn, decided, labels, public_url, now)
+    _record(conn, decided, str(decided.status), actor, now)
+
+
+def _rules_the_asset(conn: Connection, decided: Moderation) -> bool:
+    """Say whether this decision is about the bytes the asset has now, and no human has since said otherwise."""
+    asset = assets.by_id(conn, decided.asset_id)
+    if asset is None or decided.asset_version not in (None, asset.version):
+        return False
+    return decided.decided_by != BY_POLICY or not moderations.human_since(
+        conn, decided.asset_id, since=decided.created_at
+    )
+
+
+def _tell(conn: Connection, decided: Moderation, labels: Labels, public_url: str, now: datetime) -> None:
+    account = accounts.by_id(conn, decided.account_id)
+    asset = assets.by_id(conn, decided.asset_id)
+    if account is None or asset is None:
+        raise errors.NotFound(f"moderation {decided.id} has lost its account or asset")
+    urls = decided.notification_urls or ((account.notification_url,) if account.notification_url else ())
+    if not urls:
+        return
+    body = callback.moderation_body(account, asset, decided, labels, public_url=public_url, triggered_at=now)
+    for url in urls:
+        deliveries.add(
+            conn,
+            id=ids.new_id(),
+            account_id=account.id,
+            moderation_id=decided.id,
+            event="moderation",
+            sequence=decided.decisions,
+            url=url,
+            body=body,
+            due_at=now,
+            now=now,
+        )
+
+
+def _record(conn: Connection, decided: Moderation, action: str, actor: str, now: datetime) -> None:
+    audit.record(
+        conn,
+        account_id=decided.account_id,
+        actor=actor,
+        action=action,
+        now=now,
+        moderation_id=decided.id,
+        asset_id=decided.asset_id,
+        detail={"decision": decided.decisions, "error_code": decided.error_code},
+    )
+
+
+def _present(conn: Connection, moderation_id: str) -> Moderation:
+    if (moderation := moderations.by_id(conn, moderation_id)) is None:
+        raise errors.NotFound(f"there is no moderation {moderation_id}")
+    return moderation

@@ -1,0 +1,182 @@
+"""HTTP requests to addresses that others name."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import BinaryIO
+
+import httpcore
+
+from clipwarden.egress.addresses import Network
+from clipwarden.egress.destination import Destination, redact
+from clipwarden.egress.network import GuardedNetwork, Resolver
+from clipwarden.egress.spending import Budget, Pace
+from clipwarden.errors import DeliveryFailed, MediaNotFound, MediaRefused, MediaUnavailable, SourceRefused
+from clipwarden.version import USER_AGENT
+
+#: Bytes of an answer to a POST that are read; a connection with more to say is closed.
+LONGEST_ANSWER = 64 * 1024
+#: Seconds that an idle connection is kept: less than the five after which a Node.js server closes it.
+_KEPT = 4.0
+_KEPT_CONNECTIONS = 32
+
+_FAULTS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError)
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """The answer to a POST, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]  #: Names in lower case.
+    body: bytes  #: At most the first 64 KiB.
+    seconds: float  #: From the beginning of the attempt to the end of the answer.
+
+
+class Egress:
+    """Calls public http(s) addresses, and those of ``allow_networks``; usable from many threads at once.
+
+    A host is resolved once per connection, and refused unless all its addresses may be contacted. Redirects are not
+    followed and proxies of the environment not used: either would contact an address that nobody has checked.
+    """
+
+    def __init__(
+        self,
+        allow_networks: Iterable[Network],
+        connect_timeout: float,
+        total_timeout: float,
+        resolver: Resolver | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._network = GuardedNetwork(allow_networks, resolver)
+        self._connect_timeout = connect_timeout
+        self._total_timeout = total_timeout
+        self._pace = pace or Pace()
+        self._pool = httpcore.ConnectionPool(
+            # One for all: httpcore would otherwise load the certificates anew for each connection.
+            ssl_context=httpcore.default_ssl_context(),
+            max_connections=None,  # As many as there are threads.
+            max_keepalive_connections=_KEPT_CONNECTIONS,
+            keepalive_expiry=_KEPT,
+            network_backend=self._network,
+        )
+
+    def check(self, url: str) -> Destination:
+        """Refuse, by DestinationRefused, what can be seen from the URL alone; nothing is resolved or contacted."""
+        destination = Destination.parse(url)
+        if (address := destination.literal) is not None:
+            self._network.refuse(destination.host, address)
+        return destination
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Response:
+        """Send a body and return the answer, whatever its status.
+
+        Raises DestinationRefused, and DeliveryFailed when there is no complete answer within the total timeout.
+        """
+        destination = self.check(url)
+        began = time.monotonic()
+        status = None
+        try:
+            with (
+                self._network.spending(Budget(self._total_timeout)),
+                self._pool.stream(
+                    "POST", _url(destination), headers=_raw(destination, headers), content=body, extensions=self._limits
+                ) as answer,
+            ):
+                status = answer.status
+                content = _beginning(answer)
+        except _FAULTS as exc:
+            raise DeliveryFailed(f"{redact(url)}: {self._reason(exc, self._total_timeout)}", status=status) from exc
+        return Response(
+            status=status,
+            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers},
+            body=content,
+            seconds=time.monotonic() - began,
+        )
+
+    def fetch(self, url: str, sink: BinaryIO, *, max_bytes: int) -> int:
+        """Write what a GET brings into ``sink`` and return how many bytes that is; on an error, some are written.
+
+        Raises DestinationRefused; MediaUnavailable for what may pass; MediaNotFound, SourceRefused for an answer such
+        as 403 or a redirect, and MediaRefused for more than ``max_bytes``.
+        """
+        destination = self.check(url)
+        headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        try:
+            with (
+                self._network.spending(Budget(self._pace.total, self._pace)),
+                self._pool.stream(
+                    "GET", _url(destination), headers=_raw(destination, headers), extensions=self._limits
+                ) as answer,
+            ):
+                _judge(answer.status, url)
+                return _pour(answer, sink, max_bytes)
+        except _FAULTS as exc:
+            raise MediaUnavailable(f"{redact(url)}: {self._reason(exc, self._pace.total)}") from exc
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    @property
+    def _limits(self) -> dict[str, dict[str, float]]:
+        return {"timeout": {"connect": self._connect_timeout}}
+
+    def _reason(self, fault: Exception, seconds: float) -> str:
+        match fault:
+            case httpcore.ConnectTimeout():
+                return f"no connection within {min(self._connect_timeout, seconds):g} s"
+            case httpcore.TimeoutException() if str(fault) == "too slow":
+                return f"less than {self._pace.least} bytes came within {self._pace.window:g} s"
+            case httpcore.TimeoutException():
+                return f"no complete answer within {seconds:g} s"
+            case httpcore.ConnectError():
+                return f"cannot connect: {fault}"
+            case httpcore.RemoteProtocolError():
+                return f"the answer broke off or is not HTTP: {fault}"
+        return f"the connection broke: {fault}"
+
+
+def _url(destination: Destination) -> httpcore.URL:
+    return httpcore.URL(
+        scheme=destination.scheme, host=destination.host, port=destination.port, target=destination.target
+    )
+
+
+def _raw(destination: Destination, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [("Host", destination.authority), *headers.items()]
+
+
+def _beginning(answer: httpcore.Response) -> bytes:
+    content = bytearray()
+    for chunk in answer.iter_stream():
+        content += chunk
+        if len(content) >= LONGEST_ANSWER:
+            break
+    return bytes(content[:LONGEST_ANSWER])
+
+
+def _judge(status: int, url: str) -> None:
+    """Raise what an answer other than 200 means for a video that is to be fetched."""
+    if status == HTTPStatus.OK:
+        return
+    text = f"{redact(url)}: the origin answered {status}"
+    if status in _GONE:
+        raise MediaNotFound(text)
+    if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise MediaUnavailable(text)
+    redirects = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    raise SourceRefused(f"{text}; redirects are not followed, name the final address" if redirects else text)
+
+
+def _pour(answer: httpcore.Response, sink: BinaryIO, max_bytes: int) -> int:
+    total = 0
+    for chunk in answer.iter_stream():
+        total += len(chunk)
+        if total > max_bytes:
+            raise MediaRefused(f"the video has more than {max_bytes} bytes", reason="too_large")
+        sink.write(chunk)
+    return total

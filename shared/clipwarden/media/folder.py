@@ -1,0 +1,190 @@
+"""Media in a folder of this machine, with a sub-folder per bucket."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from pathlib import Path
+from typing import BinaryIO
+
+from clipwarden.errors import ConfigurationError, MediaNotFound, MediaUnavailable, SourceRefused
+from clipwarden.media import etags, names
+from clipwarden.media.links import Links
+from clipwarden.media.part import limited
+from clipwarden.media.store import Stored, movable, require_etag
+from clipwarden.moderation import Location
+
+_CHUNK = 8 * 1024**2
+#: Seconds after which a draft that nobody has written to belongs to a process that died.
+_ABANDONED = 24 * 3600
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EXDEV)
+_UNUSABLE = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ)
+
+
+class FolderStore:
+    """Keeps objects as files below ``root``, all on one file system; an etag is the MD5 of the bytes.
+
+    Unlike in S3, a key cannot be the beginning of another one's path, and versions and content types are not kept.
+    """
+
+    def __init__(self, root: Path, links: Links) -> None:
+        self._root = root.resolve()
+        self._own = self._root / ".clipwarden"
+        self._links = links
+
+    def put(self, location: Location, stream: BinaryIO, *, content_type: str | None = None) -> Stored:  # noqa: ARG002 # see the class
+        """Write a draft, make it durable, and only then give it its name."""
+        with _faults(location), self._draft() as draft:
+            path = self._path(location)
+            with draft.open("xb") as file:
+                etag = _write(stream, file)
+                etags.keep(file.fileno(), etag)
+                size = file.tell()
+            with self._alone():
+                self._rename(draft, path)
+        return Stored(location=location, bytes=size, etag=etag)
+
+    def open(self, location: Location, *, start: int = 0, end: int | None = None) -> BinaryIO:
+        """Open the file, at ``start``."""
+        file = self._open(location)
+        file.seek(start)
+        return file if end is None else limited(file, max(0, end - start))
+
+    def seekable(self, location: Location) -> BinaryIO:
+        """Open the file; what is put at its location meanwhile is another file."""
+        return self._open(location)
+
+    def head(self, location: Location) -> Stored:
+        """Return size and MD5; where this store did not write the file, all of it is read once."""
+        with self._open(location) as file, _faults(location):
+            return _stored(location, file)
+
+    def exists(self, location: Location) -> bool:
+        """Say whether there is such a file."""
+        with _faults(location):
+            return self._path(location).is_file() and location.version is None
+
+    def copy(self, source: Location, target: Location, *, etag: str | None) -> Stored:
+        """Write the bytes a second time."""
+        with self._open(source) as file:
+            with _faults(source):
+                require_etag(_stored(source, file), etag)
+                file.seek(0)
+            return self.put(target, file)
+
+    def move(self, source: Location, target: Location, *, etag: str | None) -> Stored:
+        """Rename the file, which happens wholly or not at all."""
+        with _faults(target), self._alone():
+            if movable(self, source, target, etag=etag, identity=attrgetter("etag")) is not None:
+                path = self._path(source)
+                self._rename(path, self._path(target))
+                _sync(path.parent)
+        return self.head(target)
+
+    def delete(self, location: Location) -> None:
+        """Unlink the file."""
+        with _faults(location):
+            if self.exists(location):
+                path = self._path(location)
+                path.unlink(missing_ok=True)
+                _sync(path.parent)
+
+    def url(self, location: Location, *, expires: timedelta, download_name: str | None = None) -> str:
+        """Return a signed URL below ``CLIPWARDEN_MEDIA__PUBLIC_URL``."""
+        self._path(location)
+        return self._links.make(location, expires=datetime.now(UTC) + expires, download_name=download_name)
+
+    def region(self, bucket: str) -> str | None:  # noqa: ARG002 # part of the port
+        """Return ``None``: a folder is in no region."""
+        return None
+
+    def _path(self, location: Location) -> Path:
+        """Return where the file is or would be; raises SourceRefused for whatever leads out of the bucket's folder."""
+        home = self._root / location.bucket
+        path = home.joinpath(*names.segments(location))
+        if not path.resolve().is_relative_to(home):
+            raise SourceRefused(f"{location} leads out of its bucket's folder")
+        return path
+
+    def _open(self, location: Location) -> BinaryIO:
+        if not self.exists(location):
+            raise MediaNotFound(f"there is no {location}")
+        with _faults(location):
+            return self._path(location).open("rb")
+
+    @contextlib.contextmanager
+    def _draft(self) -> Iterator[Path]:
+        """Give the name of a new file that is gone afterwards, unless it was given another name."""
+        folder = self._own / "incoming"
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        draft = folder / secrets.token_hex(16)
+        try:
+            yield draft
+        finally:
+            draft.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep all processes from renaming, so that what was just looked at is what is renamed."""
+        self._own.mkdir(parents=True, exist_ok=True)
+        with (self._own / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _rename(self, path: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        for folder in target.parents:  # New folders last only once the ones above them are on disk.
+            _sync(folder)
+            if folder == self._root:
+                break
+
+
+def _stored(location: Location, file: BinaryIO) -> Stored:
+    return Stored(location=location, bytes=os.fstat(file.fileno()).st_size, etag=etags.of(file))
+
+
+def _write(stream: BinaryIO, file: BinaryIO) -> str:
+    digest = etags.digest()
+    while chunk := stream.read(_CHUNK):
+        digest.update(chunk)
+        file.write(chunk)
+    file.flush()
+    os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    for draft in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - draft.stat().st_mtime > _ABANDONED:
+                draft.unlink()
+
+
+@contextlib.contextmanager
+def _faults(location: Location) -> Iterator[None]:
+    """Raise what a failure of the file system means, in the project's terms."""
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise MediaNotFound(f"there is no {location}") from exc
+    except OSError as exc:
+        if exc.errno in _UNUSABLE:
+            raise SourceRefused(f"{location} cannot be a file here: {exc.strerror}") from exc
+        if exc.errno in _FORBIDDEN:
+            raise ConfigurationError(f"no access to {exc.filename}: {exc.strerror}") from exc
+        raise MediaUnavailable(f"{location} cannot be reached: {exc.strerror}") from exc

@@ -1,0 +1,212 @@
+"""Media in S3, or in a store that speaks its protocol."""
+
+import contextlib
+import io
+from datetime import timedelta
+from http import HTTPStatus
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+from clipwarden.errors import MediaChanged, MediaNotFound
+from clipwarden.media import names
+from clipwarden.media.ranged import Ranged
+from clipwarden.media.s3_faults import faults, status
+from clipwarden.media.store import Stored, find, movable
+from clipwarden.moderation import Location
+from clipwarden.settings import MediaSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
+
+_PART = 8 * 1024**2
+#: Bytes up to which one call can copy an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+_LARGEST_SINGLE_COPY = 5 * 1024**3
+#: Copied parts do not come through here, so they may be large.
+_COPIED_PART = 256 * 1024**2
+_BUFFER = 128 * 1024
+
+
+def build_client(settings: MediaSettings) -> "S3Client":
+    """Return a client for the settings' endpoint and region; credentials are found as AWS's own tools find them."""
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        signature_version="s3v4",  # Newer regions refuse presigned URLs of the older kind.
+        max_pool_connections=32,
+        # The present defaults send and expect checksums in a way that not every compatible store knows.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+    )
+    session = boto3.session.Session(region_name=settings.region)
+    return session.client("s3", endpoint_url=settings.endpoint_url, config=config)
+
+
+class S3Store:
+    """Keeps objects in S3's buckets; a version is honoured where a location pins one."""
+
+    def __init__(
+        self, client: "S3Client", *, single_copy: int = _LARGEST_SINGLE_COPY, copied_part: int = _COPIED_PART
+    ) -> None:
+        """Copy objects of ``single_copy`` bytes or more in parts of ``copied_part`` bytes."""
+        self._client = client
+        self._uploading = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
+        self._copying = TransferConfig(multipart_threshold=single_copy, multipart_chunksize=copied_part)
+
+    def put(self, location: Location, stream: BinaryIO, *, content_type: str | None = None) -> Stored:
+        """Upload in parts of 8 MiB; S3 shows an object once it has all of them."""
+        named = names.check(Location(bucket=location.bucket, key=location.key))
+        extra = {"ContentType": content_type} if content_type else {}
+        with faults("PutObject", named):
+            self._client.upload_fileobj(
+                cast("BinaryIO", _Unclosed(stream)), named.bucket, named.key, ExtraArgs=extra, Config=self._uploading
+            )
+        return self.head(named)
+
+    def open(self, location: Location, *, start: int = 0, end: int | None = None) -> BinaryIO:
+        """Get the bytes in one request."""
+        if end is not None and end <= start:
+            self.head(location)
+            return io.BytesIO()
+        wanted: dict[str, Any] = {} if (start, end) == (0, None) else {"Range": _range(start, end)}
+        with faults("GetObject", location):
+            try:
+                answer = self._client.get_object(**_named(location), **wanted)
+            except ClientError as exc:
+                if status(exc) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    return io.BytesIO()
+                raise
+        return io.BufferedReader(_Body(answer["Body"], location), _BUFFER)
+
+    def seekable(self, location: Location) -> BinaryIO:
+        """Get blocks of 1 MiB as they are read, all of them from the object that there is now."""
+        stored = self.head(location)
+
+        def fetch(start: int, end: int) -> bytes:
+            with faults("GetObject", location):
+                answer = self._client.get_object(
+                    **_named(location), Range=_range(start, end), IfMatch=_quoted(stored.etag)
+                )
+                return answer["Body"].read()
+
+        return io.BufferedReader(Ranged(stored.bytes, fetch), _BUFFER)
+
+    def head(self, location: Location) -> Stored:
+        """Ask for size and etag."""
+        with faults("HeadObject", location):
+            answer = self._client.head_object(**_named(location))
+        version = answer.get("VersionId")
+        # "null" is the version of what was stored before the bucket kept any.
+        there = Location(bucket=location.bucket, key=location.key, version=None if version == "null" else version)
+        return Stored(location=there, bytes=answer["ContentLength"], etag=answer["ETag"].strip('"'))
+
+    def exists(self, location: Location) -> bool:
+        """Ask for the object's head."""
+        return find(self, location) is not None
+
+    def copy(self, source: Location, target: Location, *, etag: str | None) -> Stored:
+        """Let S3 copy, in parts what is too large for one call; content type and metadata go along."""
+        names.check(target)
+        expected = {"CopySourceIfMatch": _quoted(etag)} if etag is not None else {}
+        with faults("CopyObject", source):
+            self._client.copy(
+                cast("CopySourceTypeDef", _named(source)),
+                target.bucket,
+                target.key,
+                ExtraArgs=expected,
+                Config=self._copying,
+            )
+        return self.head(Location(bucket=target.bucket, key=target.key))
+
+    def move(self, source: Location, target: Location, *, etag: str | None) -> Stored:
+        """Copy, compare, and only then delete what was copied."""
+        found = movable(self, source, target, etag=etag, identity=attrgetter("bytes"))
+        if found is not None:
+            # Another process with the same order may have been quicker: then the target is there.
+            with contextlib.suppress(MediaNotFound):
+                kept = self.copy(found.location, target, etag=found.etag)
+                if kept.bytes != found.bytes:
+                    raise MediaChanged(f"{source} stays: what is at {target} has another size")
+                self._remove(found)
+        return self.head(target)
+
+    def delete(self, location: Location) -> None:
+        """Delete the pinned version; without one, a versioned bucket hides the object and keeps its bytes."""
+        with contextlib.suppress(MediaNotFound), faults("DeleteObject", location):
+            self._client.delete_object(**_named(location))
+
+    def url(self, location: Location, *, expires: timedelta, download_name: str | None = None) -> str:
+        """Return a presigned URL; S3 allows seven days at most."""
+        parameters = _named(location)
+        if download_name is not None:
+            parameters["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(download_name, safe='')}"
+        with faults("GetObject", location):
+            return self._client.generate_presigned_url(
+                "get_object", Params=parameters, ExpiresIn=int(expires.total_seconds())
+            )
+
+    def region(self, bucket: str) -> str | None:
+        """Ask for the bucket's head; a compatible store that names no region is where the client is."""
+        with faults("HeadBucket", Location(bucket=bucket, key="")):
+            return self._client.head_bucket(Bucket=bucket).get("BucketRegion") or self._client.meta.region_name
+
+    def _remove(self, copied: Stored) -> None:
+        """Delete what was copied, unless it has been uploaded over: then what is there now is not ours.
+
+        A version is hidden, not deleted: that would uncover the one before it.
+        """
+        current = Location(bucket=copied.location.bucket, key=copied.location.key)
+        if find(self, current) == copied:
+            with faults("DeleteObject", current):
+                self._client.delete_object(Bucket=current.bucket, Key=current.key, IfMatch=_quoted(copied.etag))
+
+
+class _Unclosed:
+    """Lets boto3 read a stream, and neither seek in it nor close it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.read = stream.read
+
+
+class _Body(io.RawIOBase):
+    """An answer's body whose failures are raised in the project's terms."""
+
+    def __init__(self, body: StreamingBody, location: Location) -> None:
+        self._body = body
+        self._location = location
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override] # narrower, as io's own
+        with faults("GetObject", self._location):
+            data = self._body.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+def _named(location: Location) -> dict[str, Any]:
+    names.check(location)
+    pinned = {"VersionId": location.version} if location.version else {}
+    return {"Bucket": location.bucket, "Key": location.key, **pinned}
+
+
+def _quoted(etag: str) -> str:
+    return f'"{etag}"'
+
+
+def _range(start: int, end: int | None) -> str:
+    return f"bytes={start}-" if end is None else f"bytes={start}-{end - 1}"

@@ -1,0 +1,85 @@
+"""What operators watch, as Prometheus metrics; ``docs/reference/metrics.md`` says which question each answers.
+
+Counters and histograms are summed over processes by prometheus-client's multiprocess mode; the gauges that describe
+the database (stages, deliveries) are read from it at scrape time, so they are right whatever happened to any process.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, multiprocess
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+#: Seconds; stages last from milliseconds to the hours of a long video.
+_BUCKETS = (0.005, 0.02, 0.1, 0.5, 2, 10, 30, 60, 300, 900, 3600, 4 * 3600)
+
+MODERATIONS = Counter("clipwarden_moderations_total", "Moderations that ended.", ["status", "decided_by"])
+STAGE_SECONDS = Histogram("clipwarden_actor_seconds", "Time an actor took.", ["actor", "outcome"], buckets=_BUCKETS)
+VERDICT_SECONDS = Histogram(
+    "clipwarden_verdict_delay_seconds", "Time from acceptance to the verdict.", ["status"], buckets=_BUCKETS
+)
+AWS_CALLS = Counter("clipwarden_aws_calls_total", "Calls to Rekognition.", ["operation", "outcome"])
+AWS_SECONDS = Histogram(
+    "clipwarden_aws_call_seconds", "Time a call to Rekognition took.", ["operation"], buckets=_BUCKETS
+)
+SENT = Counter("clipwarden_messages_sent_total", "Messages sent for rows.", ["actor"])
+OVERDUE = Counter("clipwarden_overdue_total", "Rows that fell due and were sent by a dispatcher.", ["actor"])
+ADMITTED = Counter("clipwarden_admitted_total", "Moderations that got a slot.", ["pool"])
+FAULTS = Counter("clipwarden_faults_total", "Transient faults that led to a retry.", ["actor", "code"])
+FENCED = Counter("clipwarden_fenced_total", "Messages that found their row taken or moved on.", ["actor"])
+DELIVERIES = Counter("clipwarden_delivery_attempts_total", "Attempts to deliver a callback.", ["outcome"])
+
+#: The media type of an exposition.
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+#: Label values and the figure.
+Sample = tuple[tuple[str, ...], float]
+
+
+@contextmanager
+def timed_call(operation: str) -> Iterator[Callable[[str], None]]:
+    """Count and time one call to Rekognition; tell the yielded function any outcome but ``ok``."""
+    outcome = "ok"
+
+    def tell(value: str) -> None:
+        nonlocal outcome
+        outcome = value
+
+    began = perf_counter()
+    try:
+        yield tell
+    finally:
+        AWS_SECONDS.labels(operation).observe(perf_counter() - began)
+        AWS_CALLS.labels(operation, outcome).inc()
+
+
+class Readings(Collector):
+    """Gauges that are read when they are scraped."""
+
+    def __init__(
+        self, name: str, documentation: str, labels: tuple[str, ...], read: Callable[[], Iterable[Sample]]
+    ) -> None:
+        self._name, self._documentation, self._labels, self._read = name, documentation, labels, read
+
+    def describe(self) -> Iterable[Metric]:
+        """Return no metric: registering must not read."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the figures now."""
+        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        for labels, value in self._read():
+            family.add_metric(labels, value)
+        yield family
+
+
+def exposition(directory: str, readings: Iterable[Readings] = ()) -> bytes:
+    """Return the text of ``/metrics``: the sum over the processes that write to this directory, and the readings."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call] # the library's gap
+    for reading in readings:
+        registry.register(reading)
+    return generate_latest(registry)

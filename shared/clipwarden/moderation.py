@@ -1,0 +1,188 @@
+"""What is moderated and where it stands: the domain's words as types, without any I/O."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """Who judges."""
+
+    AWS_REK_VIDEO = "aws_rek_video"  #: Rekognition's labels under a policy.
+    MANUAL = "manual"  #: A human.
+
+
+class Stage(StrEnum):
+    """Where the pipeline stands with a moderation."""
+
+    INTAKE = "intake"  #: Accepted; the source is to be fetched and probed.
+    QUEUED = "queued"  #: Ready; waits for a slot.
+    STARTING = "starting"  #: Holds a slot; the job is to be started.
+    ANALYSING = "analysing"  #: Holds a slot; the job runs.
+    COLLECTING = "collecting"  #: The job has ended, its slot is free; the labels are to be read.
+    JUDGING = "judging"  #: The labels are kept; the rules are to be applied.
+    REVIEW = "review"  #: Waits for a human.
+    DECIDED = "decided"  #: Ended, by a verdict, a human or an abort.
+
+
+#: The stages in which a moderation occupies one of its pool's slots.
+SLOT_STAGES = (Stage.STARTING, Stage.ANALYSING)
+
+
+class Status(StrEnum):
+    """What the outside sees of a moderation."""
+
+    QUEUED = "queued"  #: Waits for an earlier moderation of the same asset.
+    PENDING = "pending"  #: Not judged yet.
+    APPROVED = "approved"  #: Nothing exceeds a threshold, or a human says so.
+    REJECTED = "rejected"  #: Something exceeds its threshold, or a human says so.
+    ABORTED = "aborted"  #: A technical failure; never an approval.
+
+
+class Placement(StrEnum):
+    """Where an asset's bytes are kept."""
+
+    LIBRARY = "library"  #: At their own location, deliverable.
+    QUARANTINE = "quarantine"  #: Out of sight, restorable.
+
+
+class DeliveryStage(StrEnum):
+    """Where one callback to one URL stands."""
+
+    WAITING = "waiting"  #: To be attempted when due.
+    DELIVERED = "delivered"  #: Acknowledged with a 2xx.
+    FAILED = "failed"  #: Given up.
+
+
+#: ``decided_by`` of a verdict that the rules reached.
+BY_POLICY = "policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """An object in the media store, in the terms of S3; the folder store maps a bucket to a folder."""
+
+    bucket: str
+    key: str
+    version: str | None = None
+
+    def __str__(self) -> str:
+        """Return ``s3://bucket/key``, with ``?versionId=`` where a version is pinned."""
+        pinned = f"?versionId={self.version}" if self.version else ""
+        return f"s3://{self.bucket}/{self.key}{pinned}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What probing found out about a video."""
+
+    container: str
+    codec: str
+    duration_ms: int
+    width: int  #: Displayed pixels, rotation applied.
+    height: int  #: Displayed pixels, rotation applied.
+    frame_rate: float
+    rotation: int  #: Degrees, counter-clockwise, that a player turns the coded picture by.
+    has_audio: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A tenant: what Cloudinary calls a cloud."""
+
+    id: str
+    name: str
+    api_key: str
+    api_secret: str = field(repr=False)
+    notification_url: str | None = None
+    signature_algorithm: str = "sha1"
+    default_taxonomy: str = "6.1"
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One video of one account; ``public_id`` is its name."""
+
+    id: str
+    account_id: str
+    public_id: str
+    version: int  #: Seconds since the epoch at which these bytes came in.
+    location: Location | None  #: Where the bytes belong; ``None`` until a source was fetched.
+    bytes: int | None
+    etag: str | None  #: As the media store reports it, without quotes.
+    facts: Facts | None
+    wanted: Placement  #: Where the verdicts want the bytes.
+    placed: Placement  #: Where the bytes are.
+    due_at: datetime | None
+    fence: int
+    faults: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moderation:
+    """One request to judge one asset by one kind."""
+
+    id: str
+    account_id: str
+    asset_id: str
+    asset_version: int | None = None  #: The asset's version that was judged; ``None`` until it was probed.
+    kind: Kind
+    policy: str  #: The moderation parameter, canonical where it could be read.
+    source: str  #: Where the video comes from, as the producer said it.
+    idempotency_key: str | None
+    notification_urls: tuple[str, ...]
+    priority: int  #: Higher goes first.
+    stage: Stage
+    status: Status
+    due_at: datetime | None
+    fence: int
+    faults: int  #: Transient faults in a row in this stage.
+    attempt: int  #: Rekognition runs begun; part of the client request token.
+    pool: str | None
+    min_confidence: float | None  #: 0-100, what Rekognition was asked for.
+    request_token: str | None
+    job_id: str | None
+    looks: int  #: How often this job was looked at.
+    labels_key: str | None  #: Where all labels of the job are kept in the media store.
+    label_count: int | None
+    model_version: str | None
+    verdict: dict[str, Any] | None
+    decided_by: str | None  #: ``policy``, or ``human:NAME``.
+    decisions: int  #: How many decisions there were, overrides included.
+    error_code: str | None
+    error_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None  #: When the job was started.
+    ended_at: datetime | None  #: When the job was seen to have ended.
+    decided_at: datetime | None
+
+    def log_context(self) -> dict[str, Any]:
+        """Return what every log line about this moderation carries."""
+        return {"moderation_id": self.id, "asset_id": self.asset_id, "attempt": self.attempt}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One callback to one URL."""
+
+    id: str  #: The same over all attempts, so that a receiver can recognise a repetition.
+    account_id: str
+    moderation_id: str
+    event: str
+    sequence: int  #: The moderation's decision that this one tells of.
+    url: str
+    body: str  #: The exact text that is signed and sent.
+    stage: DeliveryStage
+    due_at: datetime | None
+    fence: int
+    attempt: int
+    last_status: int | None
+    last_error: str | None
+    created_at: datetime
+    updated_at: datetime
+    delivered_at: datetime | None

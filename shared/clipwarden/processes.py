@@ -1,0 +1,103 @@
+"""Child processes that are kept running: one that ends is started again, and all end with their supervisor."""
+
+import contextlib
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clipwarden import tether
+
+#: Seconds before a child that ended is started again: the first, and the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+#: A child that lived this long, in seconds, is started again after the first pause.
+HEALTHY_AFTER = 30.0
+
+
+@dataclass(kw_only=True)
+class Child:
+    """One program to be kept running."""
+
+    name: str
+    argv: list[str]
+    env: Mapping[str, str] = field(default_factory=dict)  #: In addition to our own environment.
+    output: Path | None = None  #: File that what it prints is appended to; ours without one.
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = FIRST_PAUSE
+    restart_at: float = 0.0
+    restarts: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Say whether the program is there."""
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        """Start the program, tied to this process."""
+        with contextlib.ExitStack() as opened:
+            output = opened.enter_context(self.output.open("ab")) if self.output is not None else None
+            self.process = subprocess.Popen(
+                tether.command(self.argv),
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+
+
+class Supervisor:
+    """Starts children in order and keeps them; used from one thread, for the kernel ties children to their thread."""
+
+    def __init__(self, report: Callable[[str, str], None]) -> None:
+        self._report = report  #: Called with a child's name and what happened to it.
+        self.children: list[Child] = []
+
+    def start(self, child: Child) -> Child:
+        """Start a child and keep it from now on."""
+        child.start()
+        self.children.append(child)
+        return child
+
+    def watch(self, stop: threading.Event) -> None:
+        """Restart what ends, until told to stop."""
+        while not stop.wait(0.2):
+            self.tend()
+
+    def tend(self) -> None:
+        """Restart what has ended, once its pause is over."""
+        for child in self.children:
+            self._tend(child)
+
+    def stop(self, patience: float = 30.0) -> None:
+        """End all children, the last one first, with SIGTERM and after ``patience`` seconds with SIGKILL."""
+        for child in reversed(self.children):
+            if child.process is None:
+                continue
+            child.process.terminate()
+            try:
+                child.process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self._report(child.name, "killed: it did not stop in time")
+                child.process.kill()
+                child.process.wait()
+        self.children.clear()
+
+    def _tend(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.restart_at:
+                child.restarts += 1
+                child.start()
+            return
+        if (code := child.process.poll()) is None:
+            return
+        child.pause = FIRST_PAUSE if now - child.started > HEALTHY_AFTER else min(child.pause * 2, LONGEST_PAUSE)
+        child.restart_at = now + child.pause
+        child.process = None
+        self._report(child.name, f"ended with code {code}; starts again in {child.pause:.0f} s")

@@ -1,0 +1,163 @@
+"""Every setting, its default, its bounds and its meaning; read once at an entry point and passed down.
+
+Environment variables are ``CLIPWARDEN_`` + group + ``__`` + name, such as ``CLIPWARDEN_DATABASE__URL``;
+``deploy/settings.env`` lists them all.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def _split(separator: str) -> BeforeValidator:
+    """Read a text as a list, as environment variables and command lines carry one."""
+
+    def split(value: object) -> object:
+        return [part.strip() for part in value.split(separator) if part.strip()] if isinstance(value, str) else value
+
+    return BeforeValidator(split)
+
+
+class Group(BaseModel):
+    """Settings of one concern."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DatabaseSettings(Group):
+    """The database: the truth."""
+
+    url: SecretStr = SecretStr("sqlite:///clipwarden.db")
+    """SQLAlchemy URL: `sqlite:///PATH` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`."""
+    pool_size: int = Field(default=12, ge=1, le=200)
+    """Connections that one process keeps open at most."""
+
+
+class RedisSettings(Group):
+    """The bus."""
+
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """Redis URL with a database number of its own: nothing else should live in it."""
+    namespace: str = Field(default="{clipwarden}", pattern=r"^\{[a-z0-9_-]+\}$")
+    """Prefix of all keys; the braces keep them on one slot of a Redis Cluster."""
+
+
+class MediaSettings(Group):
+    """Where videos, labels and quarantined bytes are kept."""
+
+    root: Path | None = None
+    """Folder that holds a sub-folder per bucket; when unset, buckets are S3's."""
+    bucket: str = Field(default="clipwarden", pattern=r"^[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]$")
+    """Bucket for fetched videos, labels and the quarantine."""
+    region: str | None = None
+    """AWS region of the bucket; when unset, the AWS environment's."""
+    endpoint_url: str | None = None
+    """S3 endpoint, for S3-compatible stores; when unset, AWS."""
+    import_roots: Annotated[tuple[Path, ...], NoDecode, _split(":")] = ()
+    """Folders below which `file://` sources may be read, separated by `:`; none by default."""
+    max_bytes: int = Field(default=10 * 1024**3, ge=1)
+    """Largest video, in bytes; Rekognition takes 10 GB."""
+    public_url: str = "http://127.0.0.1:8080"
+    """Base of the URLs under which videos are delivered, as callbacks name them."""
+    url_secret: SecretStr = SecretStr("")
+    """Key that signs short-lived URLs of the folder store."""
+
+
+class RekognitionSettings(Group):
+    """Amazon Rekognition Video, or an endpoint that speaks its protocol."""
+
+    region: str | None = None
+    """AWS region; when unset, the AWS environment's."""
+    endpoint_url: str | None = None
+    """Endpoint; when unset, AWS."""
+    slots: int = Field(default=20, ge=1, le=1000)
+    """Concurrent jobs: AWS grants 20 per account and region unless raised."""
+    first_look: Seconds = 5.0
+    """Seconds from a job's start to the first look at it."""
+    look_growth: float = Field(default=1.3, ge=1, le=10)
+    """Factor by which the interval to the next look grows."""
+    longest_interval: Seconds = 60.0
+    """Longest interval between two looks, in seconds."""
+    deadline: Seconds = 6 * 3600.0
+    """Seconds, added to the video's length, after which a job without an end is given up."""
+    refused_wait: Seconds = 30.0
+    """Seconds before a moderation that Rekognition had no slot for is tried again."""
+
+
+class WorkerSettings(Group):
+    """One worker process."""
+
+    threads: int = Field(default=8, ge=1, le=256)
+    """Actors that run at once."""
+    lease: Seconds = 30.0
+    """Seconds after which a row is looked at again if whoever took it says nothing."""
+    dispatch_interval: Seconds = 0.25
+    """Seconds between two looks for due rows."""
+    hop_timeout_ms: int = Field(default=50, ge=1, le=10_000)
+    """Longest wait of an idle consumer between two looks at its queue, in milliseconds."""
+    drain: Seconds = 20.0
+    """Seconds that running actors get to finish on SIGTERM."""
+    fault_wait: Seconds = 2.0
+    """Seconds before the first retry after a transient fault; doubles up to five minutes, with jitter."""
+    max_faults: int = Field(default=30, ge=1)
+    """Transient faults in a row after which a moderation is aborted."""
+    metrics_port: int = Field(default=9191, ge=0, le=65535)
+    """Port of `/metrics` and `/healthz`; 0 for none."""
+    metrics_host: str = "127.0.0.1"
+    """Address of `/metrics` and `/healthz`."""
+
+
+class CallbackSettings(Group):
+    """Callbacks to other services."""
+
+    allow_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, _split(",")] = ()
+    """Networks that are not public and may be called all the same, separated by commas."""
+    schedule: Annotated[tuple[Seconds, ...], NoDecode, _split(",")] = (5, 60, 300, 1800, 7200, 18000, 36000, 36000)
+    """Seconds between the attempts of one delivery, separated by commas."""
+    connect_timeout: Seconds = 5.0
+    """Seconds to connect within."""
+    total_timeout: Seconds = 15.0
+    """Seconds within which an attempt must end."""
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"  #: For people.
+    JSON = "json"  #: For machines.
+
+
+class LogSettings(Group):
+    """Logs, on standard error."""
+
+    format: LogFormat = LogFormat.CONSOLE
+    """`console` or `json`."""
+    level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """Least level that is shown."""
+
+
+class Settings(BaseSettings):
+    """All settings of a process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLIPWARDEN_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,
+        # A secret that is wrong must not be printed with the complaint about it.
+        hide_input_in_errors=True,
+    )
+
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    media: MediaSettings = MediaSettings()
+    rekognition: RekognitionSettings = RekognitionSettings()
+    worker: WorkerSettings = WorkerSettings()
+    callback: CallbackSettings = CallbackSettings()
+    log: LogSettings = LogSettings()

@@ -1,0 +1,1 @@
+"""The database: everything clipwarden must not forget, as SQL on SQLite and PostgreSQL."""

@@ -1,0 +1,47 @@
+"""Accounts: the tenants."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from clipwarden import errors, ids
+from clipwarden.moderation import Account
+from clipwarden.store import rows
+from clipwarden.store.schema import accounts
+
+
+def ensure(
+    conn: Connection, *, name: str, api_key: str, api_secret: str, now: datetime, notification_url: str | None = None
+) -> Account:
+    """Create the account, or give the existing one this key and secret, and this URL unless it is ``None``.
+
+    Raises Conflict when another account has the key; the transaction cannot be used after that.
+    """
+    given = {"api_key": api_key, "api_secret": api_secret}
+    if notification_url is not None:
+        given["notification_url"] = notification_url
+    defaults = {"signature_algorithm": "sha1", "default_taxonomy": "6.1"}
+    values = {"id": ids.new_id(), "name": name, "created_at": now, **defaults, **given}
+    try:
+        row = rows.insert_or_update(conn, accounts, values, key="name", update=given)
+    except sa.exc.IntegrityError as exc:
+        raise errors.Conflict(f"the API key of account {name} is another account's") from exc
+    return parse(row)
+
+
+def by_name(conn: Connection, name: str) -> Account | None:
+    """Return the account of this name."""
+    row = conn.execute(sa.select(accounts).where(accounts.c.name == name)).mappings().one_or_none()
+    return parse(row) if row is not None else None
+
+
+def by_id(conn: Connection, id: str) -> Account | None:
+    """Return the account with this id."""
+    row = rows.by_id(conn, accounts, id)
+    return parse(row) if row is not None else None
+
+
+def parse(row: RowMapping) -> Account:
+    """Return the account that a row of ``accounts`` holds."""
+    return Account(**row)

@@ -1,0 +1,135 @@
+"""Assets: the videos, where their bytes are and where they should be."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from clipwarden import ids
+from clipwarden.moderation import Asset, Facts, Location, Placement
+from clipwarden.store import rows
+from clipwarden.store.schema import assets
+
+
+def obtain(conn: Connection, *, account_id: str, public_id: str, now: datetime) -> Asset:
+    """Return the account's asset of this name; a new one has no bytes yet and belongs into the library."""
+    values = {
+        "id": ids.new_id(),
+        "account_id": account_id,
+        "public_id": public_id,
+        "version": int(now.timestamp()),
+        "wanted": Placement.LIBRARY,
+        "placed": Placement.LIBRARY,
+        "fence": 0,
+        "faults": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    row = rows.insert_unless_present(conn, assets, values)
+    if row is None:
+        row = conn.execute(_named(account_id, public_id)).mappings().one()
+    return parse(row)
+
+
+def by_id(conn: Connection, id: str) -> Asset | None:
+    """Return the asset with this id."""
+    row = rows.by_id(conn, assets, id)
+    return parse(row) if row is not None else None
+
+
+def by_public_id(conn: Connection, account_id: str, public_id: str) -> Asset | None:
+    """Return the account's asset of this name."""
+    row = conn.execute(_named(account_id, public_id)).mappings().one_or_none()
+    return parse(row) if row is not None else None
+
+
+def record(
+    conn: Connection,
+    id: str,
+    *,
+    location: Location,
+    bytes: int,
+    etag: str | None,
+    facts: Facts | None,
+    now: datetime,
+) -> Asset:
+    """Keep what intake found out about the asset's bytes, which are where they belong now, and return the asset.
+
+    Bytes other than before get a version of their own and are wanted where they are, whatever was decided about the
+    bytes before them; a move of those that may be under way is fenced out.
+    """
+    found = {
+        "bucket": location.bucket,
+        "key": location.key,
+        "object_version": location.version,
+        "bytes": bytes,
+        "etag": etag,
+        "facts": asdict(facts) if facts is not None else None,
+        "placed": Placement.LIBRARY,
+        "updated_at": now,
+    }
+    seconds = int(now.timestamp())
+    replaced = {
+        "version": sa.case((assets.c.version < seconds, seconds), else_=assets.c.version + 1),
+        "wanted": str(Placement.LIBRARY),
+        "due_at": sa.null(),
+        "fence": assets.c.fence + 1,
+        "faults": 0,
+    }
+    anew = assets.c.etag != etag
+    changed = {name: sa.case((anew, value), else_=assets.c[name]) for name, value in replaced.items()}
+    statement = sa.update(assets).where(assets.c.id == id).values(**found, **changed).returning(assets)
+    return parse(conn.execute(statement).mappings().one())
+
+
+def want(conn: Connection, id: str, placement: Placement, now: datetime) -> Asset | None:
+    """Say where the bytes should be, and return the asset if somebody has to see to it; if nobody does, it is due now.
+
+    A move that is under way, to wherever, keeps its lease: two movers at once could each undo the other's half. What
+    it did not know of is seen to when it settles, or when its lease runs out. An asset that was wanted elsewhere before
+    needs a look too: a move that was given up may have stopped halfway.
+    """
+    unsettled = sa.or_(assets.c.placed != placement, assets.c.due_at.is_not(None), assets.c.wanted != placement)
+    due = sa.func.coalesce(assets.c.due_at, sa.literal(now, assets.c.due_at.type))
+    wanted = sa.update(assets).where(assets.c.id == id, unsettled)
+    wanted = wanted.values(wanted=placement, due_at=due, faults=0, updated_at=now)
+    row = conn.execute(wanted.returning(assets)).mappings().one_or_none()
+    return parse(row) if row is not None else None
+
+
+def settle(
+    conn: Connection,
+    asset: Asset,
+    *,
+    placed: Placement,
+    now: datetime,
+    location: Location | None = None,
+    etag: str | None = None,
+) -> bool:
+    """Record where the bytes are now; if they are wanted elsewhere meanwhile, the asset is due again at once.
+
+    ``location`` and ``etag`` are those of bytes that came back, as a copy may have others. ``False``, and nothing
+    changed, when somebody else has taken the asset since.
+    """
+    changes: dict[str, Any] = {"placed": placed, "faults": 0, "fence": assets.c.fence + 1, "updated_at": now}
+    if location is not None:
+        changes |= {"object_version": location.version, "etag": etag}
+    due = sa.case((assets.c.wanted == placed, sa.null()), else_=sa.literal(now, assets.c.due_at.type))
+    held = sa.update(assets).where(assets.c.id == asset.id, assets.c.fence == asset.fence)
+    return conn.execute(held.values(**changes, due_at=due)).rowcount == 1
+
+
+def parse(row: RowMapping) -> Asset:
+    """Return the asset that a row of ``assets`` holds."""
+    values: dict[str, Any] = dict(row)
+    bucket, key, version = (values.pop(name) for name in ("bucket", "key", "object_version"))
+    values["location"] = Location(bucket=bucket, key=key, version=version) if bucket is not None else None
+    values["facts"] = Facts(**values["facts"]) if values["facts"] is not None else None
+    values["wanted"], values["placed"] = Placement(values["wanted"]), Placement(values["placed"])
+    return Asset(**values)
+
+
+def _named(account_id: str, public_id: str) -> sa.Select[Any]:
+    return sa.select(assets).where(assets.c.account_id == account_id, assets.c.public_id == public_id)

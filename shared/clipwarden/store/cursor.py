@@ -1,0 +1,36 @@
+"""Opaque cursors over (created_at, id): where one page of a listing ended."""
+
+import base64
+import re
+import struct
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from clipwarden import errors
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Microseconds since the epoch, and the id's 16 bytes: together 32 characters of base64url without padding.
+_LAYOUT = struct.Struct(">q16s")
+
+_NOT_OURS = "this cursor is not one that a page of results gave out"
+
+_SHAPE = re.compile(r"[A-Za-z0-9_-]{32}")
+
+
+def encode(created_at: datetime, id: str) -> str:
+    """Return the cursor of a row."""
+    microseconds = (created_at - _EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(_LAYOUT.pack(microseconds, uuid.UUID(id).bytes)).decode("ascii")
+
+
+def decode(text: str) -> tuple[datetime, str]:
+    """Return the row's (created_at, id); raises Conflict for a text that is no cursor."""
+    # The decoder itself would skip what it does not know, and so take two texts for one cursor.
+    if not _SHAPE.fullmatch(text):
+        raise errors.Conflict(_NOT_OURS)
+    microseconds, octets = _LAYOUT.unpack(base64.urlsafe_b64decode(text))
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds), str(uuid.UUID(bytes=octets))
+    except OverflowError as exc:
+        raise errors.Conflict(_NOT_OURS) from exc

@@ -1,0 +1,85 @@
+"""Deliveries: one callback to one URL each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from clipwarden.moderation import Delivery, DeliveryStage
+from clipwarden.store import rows
+from clipwarden.store.schema import deliveries
+
+_c = deliveries.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryCount:
+    """How many deliveries are in a stage, and since when the oldest waits."""
+
+    stage: DeliveryStage
+    count: int
+    oldest: datetime | None  #: ``None`` for stages in which none waits.
+
+
+def add(
+    conn: Connection,
+    *,
+    id: str,
+    account_id: str,
+    moderation_id: str,
+    event: str,
+    sequence: int,
+    url: str,
+    body: str,
+    due_at: datetime,
+    now: datetime,
+) -> bool:
+    """Create a delivery that waits; ``False``, and nothing changed, when this URL is told of this decision already."""
+    values = {
+        "id": id,
+        "account_id": account_id,
+        "moderation_id": moderation_id,
+        "event": event,
+        "sequence": sequence,
+        "url": url,
+        "body": body,
+        "stage": DeliveryStage.WAITING,
+        "due_at": due_at,
+        "fence": 0,
+        "attempt": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return rows.insert_unless_present(conn, deliveries, values) is not None
+
+
+def by_id(conn: Connection, id: str) -> Delivery | None:
+    """Return the delivery with this id."""
+    row = rows.by_id(conn, deliveries, id)
+    return parse(row) if row is not None else None
+
+
+def of_moderation(conn: Connection, moderation_id: str) -> list[Delivery]:
+    """Return the moderation's deliveries in the order of the decisions that they tell of."""
+    query = sa.select(deliveries).where(_c.moderation_id == moderation_id).order_by(_c.sequence, _c.created_at, _c.id)
+    return [parse(row) for row in conn.execute(query).mappings()]
+
+
+def counts(conn: Connection) -> list[DeliveryCount]:
+    """Count the deliveries of each stage that has any."""
+    query = sa.select(_c.stage, sa.func.count().label("count"), sa.func.min(_c.created_at).label("oldest"))
+    return [
+        DeliveryCount(
+            stage=DeliveryStage(stage), count=count, oldest=oldest if stage == DeliveryStage.WAITING else None
+        )
+        for stage, count, oldest in conn.execute(query.group_by(_c.stage))
+    ]
+
+
+def parse(row: RowMapping) -> Delivery:
+    """Return the delivery that a row of ``deliveries`` holds."""
+    values: dict[str, Any] = dict(row)
+    values["stage"] = DeliveryStage(values["stage"])
+    return Delivery(**values)

@@ -1,0 +1,156 @@
+"""Connections to the database, and transactions whose faults are clipwarden's own."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+
+from clipwarden import errors
+from clipwarden.settings import DatabaseSettings
+
+#: Seconds that a statement waits for somebody else's lock, or for a free connection.
+LOCK_WAIT = 30
+
+_READS = "clipwarden_reads"
+
+_SQLITE_PRAGMAS = (
+    f"PRAGMA busy_timeout = {LOCK_WAIT * 1000}",
+    # A verdict that was acknowledged must survive a power cut; WAL's usual NORMAL may lose the last commits.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+def create_engine(settings: DatabaseSettings) -> Engine:
+    """Return an engine for the configured database; nothing is connected yet.
+
+    Raises ConfigurationError for a URL that is neither a SQLite file's nor PostgreSQL's.
+    """
+    url = _parse(settings.url.get_secret_value())
+    return _sqlite(url, settings) if url.get_backend_name() == "sqlite" else _postgresql(url, settings)
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """Give one transaction that may write; it commits at the end, or rolls back when anything was raised.
+
+    Raises StoreUnavailable when the database cannot be reached or cannot take the transaction now.
+    """
+    with _own_faults(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """Give one transaction that only reads, and never waits for writers.
+
+    Raises StoreUnavailable when the database cannot be reached.
+    """
+    with _own_faults(), engine.connect() as connection:
+        yield connection.execution_options(**{_READS: True, "postgresql_readonly": True})
+
+
+def _parse(text: str) -> URL:
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        # Not chained: either message may quote the URL, password included.
+        raise errors.ConfigurationError("CLIPWARDEN_DATABASE__URL is not a URL that SQLAlchemy reads") from None
+    if url.drivername in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise errors.ConfigurationError(
+            f"CLIPWARDEN_DATABASE__URL names {url.drivername}; known are sqlite and postgresql+psycopg"
+        )
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise errors.ConfigurationError("CLIPWARDEN_DATABASE__URL names no file: sqlite:///PATH is needed")
+    return url
+
+
+def _sqlite(url: URL, settings: DatabaseSettings) -> Engine:
+    Path(url.database or "").expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url.set(database=str(Path(url.database or "").expanduser())),
+        connect_args={"timeout": LOCK_WAIT},
+        **_pooling(settings),
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql(url: URL, settings: DatabaseSettings) -> Engine:
+    return sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": "clipwarden",
+            "connect_timeout": 10,
+            "options": f"-c timezone=UTC -c lock_timeout={LOCK_WAIT}s",
+            # A server that vanished without a word is noticed within this many milliseconds.
+            "tcp_user_timeout": LOCK_WAIT * 1000,
+        },
+        **_pooling(settings),
+    )
+
+
+def _pooling(settings: DatabaseSettings) -> dict[str, Any]:
+    # Parameters carry secrets of accounts, so they are kept out of messages.
+    return {"pool_size": settings.pool_size, "max_overflow": 0, "pool_timeout": LOCK_WAIT, "hide_parameters": True}
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver's own BEGIN is a deferred one, under which two writers read the same row and one update is lost.
+    connection.isolation_level = None
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma)
+    _switch_to_wal(connection)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # Where several open a new file at once, SQLite refuses all but one at this point, whatever its busy_timeout.
+    end = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get(_READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _own_faults() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.TimeoutError as exc:
+        raise errors.StoreUnavailable(f"no connection to the database came free within {LOCK_WAIT} s") from exc
+    except sa.exc.DBAPIError as exc:
+        if not _passes(exc):
+            raise
+        raise errors.StoreUnavailable(f"the database cannot take this now: {exc.orig}".splitlines()[0]) from exc
+
+
+def _passes(exc: sa.exc.DBAPIError) -> bool:
+    """Tell whether a fault lies in the connection, or in what others do now, not in the statement."""
+    if exc.connection_invalidated or isinstance(exc, sa.exc.InterfaceError):
+        return True
+    if not isinstance(exc, sa.exc.OperationalError):
+        return False
+    if isinstance(exc.orig, sqlite3.Error):
+        # sqlite3 calls a wrong statement operational too; its result code tells them apart.
+        return getattr(exc.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+    # Class 54: a value or statement that PostgreSQL finds too large, now and later.
+    return not str(getattr(exc.orig, "sqlstate", None) or "").startswith("54")

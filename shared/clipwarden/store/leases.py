@@ -1,0 +1,105 @@
+"""Who may work on a row, and until when: the one mechanism of moderations, assets and deliveries.
+
+``due_at`` is the moment at which somebody must look at a row again. Who takes a row moves it past the lease, so that a
+row whose taker died falls due by itself. ``fence`` grows with every taking and every change: whoever writes names the
+fence it took, and a row that has moved on since is left alone.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A row that must be looked at now."""
+
+    id: str
+    stage: str | None  #: ``None`` for tables without stages.
+    fence: int
+
+
+def take(
+    conn: Connection,
+    table: sa.Table,
+    id: str,
+    *,
+    fence: int,
+    until: datetime,
+    stages: Collection[str] | None = None,
+) -> RowMapping | None:
+    """Take a row until then and return it with its new fence; ``None`` when it was taken or has moved on.
+
+    ``stages`` are those in which the row may be; ``None`` for any, and for tables without stages.
+    """
+    held = sa.update(table).where(table.c.id == id, table.c.fence == fence)
+    if stages is not None:
+        held = held.where(table.c.stage.in_([str(stage) for stage in stages]))
+    taken = held.values(fence=table.c.fence + 1, due_at=until).returning(table)
+    return conn.execute(taken).mappings().one_or_none()
+
+
+def renew(conn: Connection, table: sa.Table, held: Collection[tuple[str, int]], *, until: datetime) -> int:
+    """Prolong the leases that these (id, fence) still hold, and return how many those are."""
+    if not held:
+        return 0
+    still = sa.tuple_(table.c.id, table.c.fence).in_(held)
+    return conn.execute(sa.update(table).where(still).values(due_at=until)).rowcount
+
+
+def advance(conn: Connection, table: sa.Table, id: str, *, fence: int, now: datetime, **changes: Any) -> bool:
+    """Apply changes, ending the lease; ``False``, and nothing changed, when the row has moved on."""
+    return _change(conn, table, id, fence, {**changes, "fence": fence + 1, "updated_at": now})
+
+
+def amend(conn: Connection, table: sa.Table, id: str, *, fence: int, now: datetime, **changes: Any) -> bool:
+    """Apply changes while the lease goes on; ``False``, and nothing changed, when the row has moved on."""
+    return _change(conn, table, id, fence, {**changes, "updated_at": now})
+
+
+def due(
+    conn: Connection,
+    table: sa.Table,
+    *,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    stages: Collection[str] | None = None,
+) -> list[Due]:
+    """Return rows that are due, the longest overdue first, and move them to ``until`` so that nobody else returns them.
+
+    Their fences stay, so that messages that are already on their way remain good. ``stages`` are those to look into: an
+    empty collection finds nothing, ``None`` is for tables without stages.
+    """
+    if stages is not None and not stages:
+        return []
+    found = conn.execute(_due(table, now, limit, stages)).all()
+    rows = [Due(id=row.id, stage=row.stage, fence=row.fence) for row in found]
+    if rows:
+        conn.execute(sa.update(table).where(table.c.id.in_([row.id for row in rows])).values(due_at=until))
+    return rows
+
+
+def _change(conn: Connection, table: sa.Table, id: str, fence: int, values: dict[str, Any]) -> bool:
+    held = sa.update(table).where(table.c.id == id, table.c.fence == fence)
+    return conn.execute(held.values(**values)).rowcount == 1
+
+
+def _due(table: sa.Table, now: datetime, limit: int, stages: Collection[str] | None) -> sa.Select[Any]:
+    """Look into each stage for itself: each look is the head of an index, however many rows there are."""
+    looks = [None] if stages is None else [table.c.stage == str(stage) for stage in sorted(stages)]
+    heads = sa.union_all(*(sa.select(_head(table, now, limit, look)) for look in looks)).subquery()
+    return sa.select(heads).order_by(heads.c.due_at, heads.c.id).limit(limit)
+
+
+def _head(table: sa.Table, now: datetime, limit: int, look: sa.ColumnElement[bool] | None) -> sa.Subquery:
+    stage = table.c.stage if "stage" in table.c else sa.null().label("stage")
+    rows = sa.select(table.c.id, stage, table.c.fence, table.c.due_at)
+    rows = rows.where(table.c.due_at.is_not(None), table.c.due_at <= now)
+    if look is not None:
+        rows = rows.where(look)
+    return rows.order_by(table.c.due_at, table.c.id).limit(limit).with_for_update(skip_locked=True).subquery()

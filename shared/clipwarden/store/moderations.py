@@ -1,0 +1,214 @@
+"""Moderations: accepting, finding, deciding and overriding them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from clipwarden import errors
+from clipwarden.moderation import SLOT_STAGES, Kind, Moderation, Stage, Status
+from clipwarden.store import cursor, rows
+from clipwarden.store.schema import moderations, one_of
+
+_c = moderations.c
+
+#: The stages in which a job was, or may have been, started and its labels are still to be read.
+_UNDER_WAY = (*SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
+
+#: Beginning of ``decided_by`` where a human decided.
+BY_HUMAN = "human:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some moderations, newest first, and the cursor of the next page, if there is one."""
+
+    items: tuple[Moderation, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCount:
+    """How many moderations are in a stage, and since when the longest has not moved."""
+
+    stage: Stage
+    count: int
+    oldest: datetime | None  #: ``None`` for decided ones, which need not move.
+
+
+def accept(
+    conn: Connection,
+    *,
+    id: str,
+    account_id: str,
+    asset_id: str,
+    kind: Kind,
+    policy: str,
+    source: str,
+    idempotency_key: str | None,
+    notification_urls: Iterable[str],
+    priority: int,
+    stage: Stage,
+    status: Status,
+    due_at: datetime | None,
+    now: datetime,
+) -> tuple[Moderation, bool]:
+    """Create a moderation, and tell whether it is new; one with the same id or idempotency key is returned as it is.
+
+    Raises Conflict when the id belongs to a moderation of another account.
+    """
+    given = {
+        "id": id,
+        "account_id": account_id,
+        "asset_id": asset_id,
+        "kind": kind,
+        "policy": policy,
+        "source": source,
+        "idempotency_key": idempotency_key,
+        "notification_urls": list(notification_urls),
+        "priority": priority,
+        "stage": stage,
+        "status": status,
+        "due_at": due_at,
+    }
+    zero = dict.fromkeys(("fence", "faults", "attempt", "looks", "decisions"), 0)
+    row = rows.insert_unless_present(conn, moderations, {**given, **zero, "created_at": now, "updated_at": now})
+    if row is not None:
+        return parse(row), True
+    return _accepted(conn, id, account_id, idempotency_key), False
+
+
+def by_id(conn: Connection, id: str, *, account_id: str | None = None) -> Moderation | None:
+    """Return the moderation with this id, if it is this account's; of any account when none is named."""
+    row = rows.by_id(conn, moderations, id)
+    if row is None or account_id not in (None, row["account_id"]):
+        return None
+    return parse(row)
+
+
+def page(
+    conn: Connection,
+    *,
+    account_id: str | None = None,
+    kind: Kind | None = None,
+    status: Status | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page:
+    """Return one page of the moderations that match all that is given; ``after`` is the last page's ``next_cursor``.
+
+    Raises Conflict when ``after`` is not a cursor.
+    """
+    wanted = {"account_id": account_id, "kind": kind, "status": status}
+    query = sa.select(moderations).where(*(_c[name] == value for name, value in wanted.items() if value is not None))
+    if after is not None:
+        created_at, last_id = cursor.decode(after)
+        last = sa.tuple_(sa.literal(created_at, _c.created_at.type), sa.literal(last_id, _c.id.type))
+        query = query.where(sa.tuple_(_c.created_at, _c.id) < last)
+    query = query.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit + 1)
+    found = [parse(row) for row in conn.execute(query).mappings()]
+    items = tuple(found[:limit])
+    return Page(items=items, next_cursor=cursor.encode(items[-1].created_at, items[-1].id) if found[limit:] else None)
+
+
+def stages(conn: Connection) -> list[StageCount]:
+    """Count the moderations of each stage that has any."""
+    query = sa.select(_c.stage, sa.func.count().label("count"), sa.func.min(_c.updated_at).label("oldest"))
+    return [
+        StageCount(stage=Stage(stage), count=count, oldest=None if stage == Stage.DECIDED else oldest)
+        for stage, count, oldest in conn.execute(query.group_by(_c.stage))
+    ]
+
+
+def decide(
+    conn: Connection,
+    moderation: Moderation,
+    *,
+    status: Status,
+    verdict: dict[str, Any] | None,
+    decided_by: str | None,
+    error_code: str | None,
+    error_reason: str | None,
+    now: datetime,
+) -> bool:
+    """End a moderation; ``False``, and nothing changed, when it has moved on since it was read.
+
+    Where a human has decided meanwhile, their decision stands and the verdict is kept as evidence only.
+    """
+    decision = {
+        "status": status,
+        "decided_by": decided_by,
+        "decided_at": now,
+        "decisions": _c.decisions + 1,
+        "error_code": error_code,
+        "error_reason": error_reason,
+    }
+    ended = {"stage": Stage.DECIDED, "due_at": None, "verdict": verdict, "fence": _c.fence + 1, "updated_at": now}
+    held = sa.update(moderations).where(_c.id == moderation.id, _c.fence == moderation.fence)
+    return conn.execute(held.values(**ended, **_unless(_decided_by_human(), decision))).rowcount == 1
+
+
+def override(conn: Connection, id: str, *, status: Status, by: str, now: datetime) -> Moderation | None:
+    """Let a human decide, whatever was decided before, and return the moderation; ``None`` when there is none.
+
+    A job that is under way goes on, its slot stays counted and its verdict becomes evidence; without a job, nothing is
+    left to do or to pay. Raises Conflict for any other status than approved and rejected.
+    """
+    if status not in (Status.APPROVED, Status.REJECTED):
+        raise errors.Conflict(f"a human approves or rejects; {status} is neither")
+    # An id that is none must not reach PostgreSQL, which would refuse the statement.
+    if rows.by_id(conn, moderations, id) is None:
+        return None
+    decision = {
+        "status": status,
+        "decided_by": f"{BY_HUMAN}{by}",
+        "decided_at": now,
+        "decisions": _c.decisions + 1,
+        "updated_at": now,
+    }
+    ended = {"stage": Stage.DECIDED, "due_at": None, "fence": _c.fence + 1}
+    changed = sa.update(moderations).where(_c.id == id)
+    changed = changed.values(**decision, **_unless(one_of(_c.stage, _UNDER_WAY), ended))
+    return parse(conn.execute(changed.returning(moderations)).mappings().one())
+
+
+def human_since(conn: Connection, asset_id: str, *, since: datetime) -> bool:
+    """Tell whether a human has decided about any of the asset's moderations after that time."""
+    later = sa.and_(_c.asset_id == asset_id, _decided_by_human(), _c.decided_at > since)
+    return conn.execute(sa.select(sa.exists().where(later))).scalar_one() is True
+
+
+def parse(row: RowMapping) -> Moderation:
+    """Return the moderation that a row of ``moderations`` holds."""
+    values: dict[str, Any] = dict(row)
+    values["notification_urls"] = tuple(values["notification_urls"])
+    values["kind"], values["stage"], values["status"] = Kind(row["kind"]), Stage(row["stage"]), Status(row["status"])
+    return Moderation(**values)
+
+
+def _accepted(conn: Connection, id: str, account_id: str, idempotency_key: str | None) -> Moderation:
+    same = sa.or_(_c.id == id, sa.and_(_c.account_id == account_id, _c.idempotency_key == idempotency_key))
+    # Where the id is one row's and the key another's, the key wins: it is what the producer repeats.
+    query = sa.select(moderations).where(same).order_by(sa.case((_c.id == id, 1), else_=0)).limit(1)
+    moderation = parse(conn.execute(query).mappings().one())
+    if moderation.account_id != account_id:
+        raise errors.Conflict(f"moderation {id} is another account's")
+    return moderation
+
+
+def _decided_by_human() -> sa.ColumnElement[bool]:
+    return _c.decided_by.startswith(BY_HUMAN, autoescape=True)
+
+
+def _unless(condition: sa.ColumnElement[bool], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values for all rows but those that meet the condition, which keep theirs."""
+    return {name: sa.case((condition, _c[name]), else_=_bound(name, value)) for name, value in values.items()}
+
+
+def _bound(name: str, value: Any) -> sa.ColumnElement[Any]:
+    if value is None:
+        return sa.null()
+    return value if isinstance(value, sa.ColumnElement) else sa.literal(value, _c[name].type)

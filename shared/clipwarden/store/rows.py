@@ -1,0 +1,43 @@
+"""Single rows by their id, and inserts that an existing row wins over."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, RowMapping
+
+
+def by_id(conn: Connection, table: sa.Table, id: str) -> RowMapping | None:
+    """Return the row with this id; ``None`` for no such row, and for a text that is no id at all."""
+    if not _is_id(id):
+        return None
+    return conn.execute(sa.select(table).where(table.c.id == id)).mappings().one_or_none()
+
+
+def insert_unless_present(conn: Connection, table: sa.Table, values: Mapping[str, Any]) -> RowMapping | None:
+    """Insert a row and return it; ``None``, and nothing changed, when any unique key of it is taken."""
+    statement = _insert(conn, table).values(**values).on_conflict_do_nothing().returning(table)
+    return conn.execute(statement).mappings().one_or_none()
+
+
+def insert_or_update(
+    conn: Connection, table: sa.Table, values: Mapping[str, Any], *, key: str, update: Mapping[str, Any]
+) -> RowMapping:
+    """Insert a row, or update the one that has the same ``key``, and return it."""
+    insert = _insert(conn, table).values(**values)
+    statement = insert.on_conflict_do_update(index_elements=[key], set_=dict(update)).returning(table)
+    return conn.execute(statement).mappings().one()
+
+
+def _insert(conn: Connection, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
+    # The same SQL on both, but SQLAlchemy has one class for each.
+    return sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

@@ -1,0 +1,259 @@
+"""All tables, constraints and indexes; ``migrations`` lead every database to exactly this."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+
+from clipwarden.moderation import SLOT_STAGES, DeliveryStage, Kind, Placement, Stage, Status
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """An instant with microseconds: aware and in UTC on the way in and out; SQLite keeps text that sorts by time."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return what the driver stores; raises ValueError for a time without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the instant that was stored."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Document = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+def one_of(column: sa.ColumnElement[str], words: Collection[str]) -> sa.ColumnElement[bool]:
+    """Return a condition whose words stand in the statement's text, so that planners match it with partial indexes."""
+    literals = [sa.literal(str(word), sa.String(), literal_execute=True) for word in words]
+    return column == literals[0] if len(literals) == 1 else column.in_(literals)
+
+
+def _id() -> sa.Column[str]:
+    return sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True)
+
+
+def _reference(table: str) -> sa.Column[str]:
+    name = f"{table.removesuffix('s')}_id"
+    return sa.Column(name, sa.Uuid(as_uuid=False), sa.ForeignKey(f"{table}.id"), nullable=False)
+
+
+def _word(name: str, words: type[StrEnum]) -> tuple[sa.Column[str], sa.CheckConstraint]:
+    known = ", ".join(f"'{word}'" for word in words)
+    return sa.Column(name, sa.String(16), nullable=False), sa.CheckConstraint(f"{name} IN ({known})", name=name)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False)
+
+
+def _optional(name: str, kind: Any = sa.Text) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=True)
+
+
+def _number(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False)
+
+
+def _moment(name: str) -> sa.Column[datetime]:
+    return sa.Column(name, UtcDateTime, nullable=False)
+
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    _id(),
+    _text("name"),
+    _text("api_key"),
+    _text("api_secret"),
+    _optional("notification_url"),
+    _text("signature_algorithm"),
+    _text("default_taxonomy"),
+    _moment("created_at"),
+    sa.UniqueConstraint("name"),
+    sa.UniqueConstraint("api_key"),
+)
+
+presets = sa.Table(
+    "presets",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _text("name"),
+    sa.Column("unsigned", sa.Boolean, nullable=False),
+    sa.Column("options", _Document, nullable=False),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.UniqueConstraint("account_id", "name"),
+)
+
+assets = sa.Table(
+    "assets",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _text("public_id"),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _optional("bucket"),
+    _optional("key"),
+    _optional("object_version"),
+    _optional("bytes", sa.BigInteger),
+    _optional("etag"),
+    _optional("facts", _Document),
+    *_word("wanted", Placement),
+    *_word("placed", Placement),
+    _optional("due_at", UtcDateTime),
+    _number("fence"),
+    _number("faults"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.UniqueConstraint("account_id", "public_id"),
+)
+
+moderations = sa.Table(
+    "moderations",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _reference("assets"),
+    _optional("asset_version", sa.BigInteger),
+    *_word("kind", Kind),
+    _text("policy"),
+    _text("source"),
+    _optional("idempotency_key"),
+    sa.Column("notification_urls", _Document, nullable=False),
+    _number("priority"),
+    *_word("stage", Stage),
+    *_word("status", Status),
+    _optional("due_at", UtcDateTime),
+    _number("fence"),
+    _number("faults"),
+    _number("attempt"),
+    sa.Column("pool", sa.Text, sa.ForeignKey("pools.name"), nullable=True),
+    _optional("min_confidence", sa.Double),
+    _optional("request_token"),
+    _optional("job_id"),
+    _number("looks"),
+    _optional("labels_key"),
+    _optional("label_count", sa.Integer),
+    _optional("model_version"),
+    _optional("verdict", _Document),
+    _optional("decided_by"),
+    _number("decisions"),
+    _optional("error_code"),
+    _optional("error_reason"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    _optional("started_at", UtcDateTime),
+    _optional("ended_at", UtcDateTime),
+    _optional("decided_at", UtcDateTime),
+    sa.UniqueConstraint("account_id", "idempotency_key"),
+    sa.UniqueConstraint("request_token"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _reference("moderations"),
+    _text("event"),
+    _number("sequence"),
+    _text("url"),
+    _text("body"),
+    *_word("stage", DeliveryStage),
+    _optional("due_at", UtcDateTime),
+    _number("fence"),
+    _number("attempt"),
+    _optional("last_status", sa.Integer),
+    _optional("last_error"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    _optional("delivered_at", UtcDateTime),
+    sa.UniqueConstraint("moderation_id", "sequence", "event", "url"),
+)
+
+pools = sa.Table(
+    "pools",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _number("slots"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.CheckConstraint("slots >= 0", name="slots"),
+)
+
+audit_events = sa.Table(
+    "audit_events",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    # No foreign keys: what was done stays on record whatever becomes of its object.
+    _optional("moderation_id", sa.Uuid(as_uuid=False)),
+    _optional("asset_id", sa.Uuid(as_uuid=False)),
+    _text("actor"),
+    _text("action"),
+    _optional("detail", _Document),
+    _moment("created_at"),
+)
+
+
+def _partial(name: str, *columns: sa.ColumnElement[Any], where: sa.ColumnElement[bool]) -> None:
+    sa.Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+_m = moderations.c
+# What is due, per stage: the many that wait for a slot are due all the time and must not be waded through.
+_partial("ix_moderations_due", _m.stage, _m.due_at, _m.id, where=_m.due_at.is_not(None))
+_partial("ix_assets_due", assets.c.due_at, assets.c.id, where=assets.c.due_at.is_not(None))
+_partial(
+    "ix_deliveries_due",
+    deliveries.c.stage,
+    deliveries.c.due_at,
+    deliveries.c.id,
+    where=deliveries.c.due_at.is_not(None),
+)
+# Admission: each account's next moderations in their order, and the slots in use.
+_partial(
+    "ix_moderations_queued",
+    _m.account_id,
+    _m.priority.desc(),
+    _m.created_at,
+    _m.id,
+    where=one_of(_m.stage, [Stage.QUEUED]),
+)
+_partial("ix_moderations_slots", _m.pool, _m.account_id, where=one_of(_m.stage, SLOT_STAGES))
+# Listings, newest first.
+sa.Index("ix_moderations_listing", _m.account_id, _m.kind, _m.status, _m.created_at, _m.id)
+sa.Index("ix_moderations_account", _m.account_id, _m.created_at, _m.id)
+sa.Index("ix_moderations_status", _m.status, _m.created_at, _m.id)
+sa.Index("ix_moderations_newest", _m.created_at, _m.id)
+sa.Index("ix_moderations_asset", _m.asset_id, _m.created_at, _m.id)
+sa.Index("ix_audit_events_moderation", audit_events.c.moderation_id, audit_events.c.id)
+# Figures that are scraped: counted from the index alone.
+sa.Index("ix_moderations_stage", _m.stage, _m.updated_at)
+sa.Index("ix_deliveries_stage", deliveries.c.stage, deliveries.c.created_at)

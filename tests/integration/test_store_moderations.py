@@ -1,0 +1,315 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.engine import Connection, Engine
+
+from clipwarden import errors, ids
+from clipwarden.moderation import BY_POLICY, SLOT_STAGES, Kind, Moderation, Stage, Status
+from clipwarden.store import leases, moderations, schema
+from clipwarden.store.engine import read, write
+from records import START, account, asset, at, moderation
+
+UNDER_WAY = (Stage.INTAKE, Stage.QUEUED, *SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
+VERDICT = {"status": "rejected", "reasons": [{"category": "violence", "confidence": 97.25}]}
+
+
+def decide(conn: Connection, row: Moderation, **changes: Any) -> bool:
+    """Decide as the rules do, unless told otherwise."""
+    ruled = {"status": Status.REJECTED, "verdict": VERDICT, "decided_by": BY_POLICY, "now": at(60)}
+    return moderations.decide(conn, row, **{**ruled, "error_code": None, "error_reason": None, **changes})
+
+
+def present(conn: Connection, id: str) -> Moderation:
+    row = moderations.by_id(conn, id)
+    assert row is not None
+    return row
+
+
+def test_what_is_accepted_can_be_found_as_it_was_given(engine: Engine) -> None:
+    with write(engine) as conn:
+        owned = asset(conn)
+        made = moderation(
+            conn, owned, key="k", stage=Stage.INTAKE, priority=7, notification_urls=["https://a", "https://b"]
+        )
+    assert made == Moderation(
+        id=made.id,
+        account_id=owned.account_id,
+        asset_id=owned.id,
+        kind=Kind.AWS_REK_VIDEO,
+        policy="aws_rek_video",
+        source="s3://bucket/clip.mp4",
+        idempotency_key="k",
+        notification_urls=("https://a", "https://b"),
+        priority=7,
+        stage=Stage.INTAKE,
+        status=Status.PENDING,
+        due_at=START,
+        fence=0,
+        faults=0,
+        attempt=0,
+        pool=None,
+        min_confidence=None,
+        request_token=None,
+        job_id=None,
+        looks=0,
+        labels_key=None,
+        label_count=None,
+        model_version=None,
+        verdict=None,
+        decided_by=None,
+        decisions=0,
+        error_code=None,
+        error_reason=None,
+        created_at=START,
+        updated_at=START,
+        started_at=None,
+        ended_at=None,
+        decided_at=None,
+    )
+    with read(engine) as conn:
+        assert moderations.by_id(conn, made.id) == made
+
+
+@pytest.mark.parametrize("id", ["", "x", "../etc", "0" * 32, "{00000000-0000-7000-8000-000000000001}", "a\0b"])
+def test_a_text_that_is_no_id_finds_nothing(engine: Engine, id: str) -> None:
+    with write(engine) as conn:
+        assert moderations.by_id(conn, id) is None
+        assert moderations.override(conn, id, status=Status.APPROVED, by="ann", now=START) is None
+        moderation(conn)
+
+
+def test_a_moderation_is_shown_to_its_own_account_only(engine: Engine) -> None:
+    with write(engine) as conn:
+        made, other = moderation(conn), account(conn, "other")
+        assert moderations.by_id(conn, made.id, account_id=made.account_id) == made
+        assert moderations.by_id(conn, made.id, account_id=other.id) is None
+
+
+def test_accepting_again_returns_what_became_of_the_first(engine: Engine) -> None:
+    with write(engine) as conn:
+        first = moderation(conn, key="k")
+        leases.advance(conn, schema.moderations, first.id, fence=0, now=at(1), stage=Stage.JUDGING)
+        by_key = moderation(conn, key="k", priority=9)
+        by_id = moderation(conn, id=first.id, key=None)
+        assert by_key == by_id == present(conn, first.id)
+
+
+def test_the_same_key_is_another_matter_in_another_account(engine: Engine) -> None:
+    with write(engine) as conn:
+        first = moderation(conn, key="k")
+        second = moderation(conn, asset(conn, account(conn, "other")), key="k")
+    assert first.id != second.id
+
+
+def test_moderations_without_a_key_are_all_new(engine: Engine) -> None:
+    with write(engine) as conn:
+        assert moderation(conn).id != moderation(conn).id
+
+
+def test_an_id_of_another_account_is_a_conflict(engine: Engine) -> None:
+    with write(engine) as conn:
+        first, foreign = moderation(conn), asset(conn, account(conn, "other"))
+        with pytest.raises(errors.Conflict, match=first.id):
+            moderation(conn, foreign, id=first.id)
+
+
+def test_producers_that_enqueue_the_same_at_once_get_one_moderation(engine: Engine) -> None:
+    with write(engine) as conn:
+        owned = asset(conn)
+    gate = threading.Barrier(6)
+
+    def enqueue() -> str:
+        gate.wait()
+        with write(engine) as conn:
+            return moderation(conn, owned, key="k").id
+
+    with ThreadPoolExecutor(6) as threads:
+        found = {done.result() for done in [threads.submit(enqueue) for _ in range(6)]}
+    assert len(found) == 1
+
+
+def test_the_rules_end_a_moderation_with_their_verdict(engine: Engine) -> None:
+    with write(engine) as conn:
+        row = moderation(conn, stage=Stage.JUDGING)
+        assert decide(conn, row)
+        assert present(conn, row.id) == replace(
+            row,
+            stage=Stage.DECIDED,
+            status=Status.REJECTED,
+            verdict=VERDICT,
+            decided_by=BY_POLICY,
+            decisions=1,
+            due_at=None,
+            fence=1,
+            updated_at=at(60),
+            decided_at=at(60),
+        )
+
+
+def test_an_abort_says_why_and_has_no_verdict(engine: Engine) -> None:
+    with write(engine) as conn:
+        row = moderation(conn)
+        ended = {"status": Status.ABORTED, "verdict": None, "error_code": "media_refused", "error_reason": "too small"}
+        assert decide(conn, row, **ended)
+        now = present(conn, row.id)
+    assert (now.status, now.verdict, now.error_code, now.error_reason) == (
+        "aborted",
+        None,
+        "media_refused",
+        "too small",
+    )
+
+
+def test_a_moderation_is_decided_once_by_whoever_holds_it(engine: Engine) -> None:
+    with write(engine) as conn:
+        row = moderation(conn, stage=Stage.JUDGING)
+        assert decide(conn, row)
+        before = present(conn, row.id)
+        assert not decide(conn, row, status=Status.APPROVED)
+        assert present(conn, row.id) == before
+
+
+@pytest.mark.parametrize("stage", UNDER_WAY)
+def test_a_human_may_decide_while_the_job_runs_and_a_late_verdict_is_evidence_only(
+    engine: Engine, stage: Stage
+) -> None:
+    with write(engine) as conn:
+        row = moderation(conn, stage=stage)
+        overridden = moderations.override(conn, row.id, status=Status.APPROVED, by="ann", now=at(30))
+        decision: dict[str, Any] = {
+            "status": Status.APPROVED,
+            "decided_by": "human:ann",
+            "decisions": 1,
+            "decided_at": at(30),
+        }
+        assert overridden == replace(row, **decision, updated_at=at(30))
+        late = {"status": Status.ABORTED, "error_code": "analysis_failed", "error_reason": "no result"}
+        assert decide(conn, row, **late)
+        ended: dict[str, Any] = {
+            "stage": Stage.DECIDED,
+            "due_at": None,
+            "fence": 1,
+            "verdict": VERDICT,
+            "updated_at": at(60),
+        }
+        assert present(conn, row.id) == replace(overridden, **ended)
+
+
+def test_a_human_decides_what_waits_for_one(engine: Engine) -> None:
+    with write(engine) as conn:
+        row = moderation(conn, stage=Stage.REVIEW, kind=Kind.MANUAL)
+        overridden = moderations.override(conn, row.id, status=Status.REJECTED, by="ann", now=at(30))
+        assert overridden == replace(
+            row,
+            stage=Stage.DECIDED,
+            status=Status.REJECTED,
+            due_at=None,
+            fence=1,
+            decided_by="human:ann",
+            decisions=1,
+            updated_at=at(30),
+            decided_at=at(30),
+        )
+
+
+def test_humans_may_change_their_minds_and_every_decision_counts(engine: Engine) -> None:
+    with write(engine) as conn:
+        row = moderation(conn, stage=Stage.JUDGING)
+        decide(conn, row)
+        moderations.override(conn, row.id, status=Status.APPROVED, by="ann", now=at(70))
+        last = moderations.override(conn, row.id, status=Status.REJECTED, by="bob", now=at(80))
+    assert last is not None
+    assert (last.status, last.decided_by, last.decisions, last.decided_at) == ("rejected", "human:bob", 3, at(80))
+    assert (last.stage, last.verdict) == (Stage.DECIDED, VERDICT)
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.QUEUED, Status.ABORTED])
+def test_a_human_can_only_approve_or_reject(engine: Engine, status: Status) -> None:
+    with write(engine) as conn:
+        row = moderation(conn)
+        with pytest.raises(errors.Conflict, match="approves or rejects"):
+            moderations.override(conn, row.id, status=status, by="ann", now=START)
+
+
+def test_no_moderation_no_override(engine: Engine) -> None:
+    with write(engine) as conn:
+        assert moderations.override(conn, ids.new_id(), status=Status.APPROVED, by="ann", now=START) is None
+
+
+def test_it_is_known_whether_a_human_has_decided_about_an_asset_since(engine: Engine) -> None:
+    with write(engine) as conn:
+        video, other = asset(conn), asset(conn, public_id="other")
+        decide(conn, moderation(conn, video))
+        moderations.override(conn, moderation(conn, video).id, status=Status.APPROVED, by="ann", now=at(30))
+        assert moderations.human_since(conn, video.id, since=at(29))
+        assert not moderations.human_since(conn, video.id, since=at(30))
+        assert not moderations.human_since(conn, other.id, since=START)
+
+
+def test_stages_are_counted_with_what_has_not_moved_for_longest(engine: Engine) -> None:
+    with write(engine) as conn:
+        moderation(conn, stage=Stage.QUEUED, now=at(5))
+        moderation(conn, stage=Stage.QUEUED, now=at(2))
+        decide(conn, moderation(conn, stage=Stage.JUDGING))
+    with read(engine) as conn:
+        found = sorted(moderations.stages(conn), key=lambda row: row.stage)
+    assert found == [
+        moderations.StageCount(stage=Stage.DECIDED, count=1, oldest=None),
+        moderations.StageCount(stage=Stage.QUEUED, count=2, oldest=at(2)),
+    ]
+
+
+def pages(conn: Connection, limit: int, **wanted: Any) -> list[str]:
+    """Return the ids of all pages."""
+    found, after = [], None
+    while True:
+        page = moderations.page(conn, after=after, limit=limit, **wanted)
+        found += [row.id for row in page.items]
+        if (after := page.next_cursor) is None:
+            return found
+        assert len(page.items) == limit
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(times=st.lists(st.integers(min_value=0, max_value=3), max_size=12), limit=st.integers(min_value=1, max_value=5))
+def test_pages_hold_everything_once_newest_first(engine: Engine, times: list[int], limit: int) -> None:
+    with write(engine) as conn:
+        owned = asset(conn, account(conn, ids.new_id()))
+        made = [moderation(conn, owned, now=at(seconds)) for seconds in times]
+        expected = [row.id for row in sorted(made, key=lambda row: (row.created_at, row.id), reverse=True)]
+        assert pages(conn, limit, account_id=owned.account_id) == expected
+
+
+def test_what_comes_in_meanwhile_neither_repeats_nor_hides_anything_on_later_pages(engine: Engine) -> None:
+    with write(engine) as conn:
+        made = [moderation(conn, now=at(n)).id for n in range(5)]
+        first = moderations.page(conn, limit=2)
+        moderation(conn, now=at(9))
+        second = moderations.page(conn, limit=2, after=first.next_cursor)
+        moderation(conn, now=at(10))
+        third = moderations.page(conn, limit=2, after=second.next_cursor)
+    assert [row.id for page in (first, second, third) for row in page.items] == made[::-1]
+    assert third.next_cursor is None
+
+
+def test_a_listing_holds_only_what_matches_all_that_is_asked_for(engine: Engine) -> None:
+    with write(engine) as conn:
+        mine, other = asset(conn), asset(conn, account(conn, "other"))
+        match = moderation(conn, mine, status=Status.APPROVED)
+        moderation(conn, other, status=Status.APPROVED)
+        moderation(conn, mine, status=Status.REJECTED)
+        manual = moderation(conn, mine, kind=Kind.MANUAL, status=Status.APPROVED)
+        wanted = {"account_id": mine.account_id, "status": Status.APPROVED}
+        assert pages(conn, 10, **wanted, kind=Kind.AWS_REK_VIDEO) == [match.id]
+        assert set(pages(conn, 1, **wanted)) == {match.id, manual.id}
+        assert len(pages(conn, 3)) == 4
+
+
+def test_a_cursor_that_nobody_gave_out_is_a_conflict(engine: Engine) -> None:
+    with read(engine) as conn, pytest.raises(errors.Conflict, match="cursor"):
+        moderations.page(conn, after="next please")

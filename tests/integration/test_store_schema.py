@@ -1,0 +1,256 @@
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.engine import Connection, Engine
+
+from clipwarden import errors
+from clipwarden.moderation import DeliveryStage, Kind, Stage, Status
+from clipwarden.settings import DatabaseSettings
+from clipwarden.store import cursor, deliveries, leases, migrating, moderations, pools, schema
+from clipwarden.store.engine import create_engine, read, write
+from records import START, asset
+
+
+@pytest.fixture
+def empty(empty_database: DatabaseSettings) -> Iterator[Engine]:
+    engine = create_engine(empty_database)
+    yield engine
+    engine.dispose()
+
+
+def test_migrations_lead_to_exactly_the_schema_of_the_code(engine: Engine) -> None:
+    with read(engine) as conn:
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_migrations_lead_to_the_same_constraints_and_indexes_as_the_schema(empty: Engine) -> None:
+    with write(empty) as conn:
+        schema.metadata.create_all(conn)
+        created = definitions(conn)
+        schema.metadata.drop_all(conn)
+    migrating.upgrade(empty)
+    with read(empty) as conn:
+        assert definitions(conn) == created
+
+
+def test_an_upgrade_of_an_empty_database_and_back_leaves_nothing_behind(empty: Engine) -> None:
+    migrating.upgrade(empty)
+    migrating.require_current(empty)
+    with write(empty) as conn:
+        command.downgrade(migrating.config(conn), "base")
+    with read(empty) as conn:
+        assert sa.inspect(conn).get_table_names() == ["alembic_version"]
+
+
+def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -> None:
+    command.upgrade(migrating.config(empty), "head")
+    migrating.require_current(empty)
+
+
+def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
+    before = migrating.revision(engine)
+    migrating.upgrade(engine)
+    assert migrating.revision(engine) == before == "0001"
+
+
+UPGRADE = """
+import sys
+from clipwarden.settings import DatabaseSettings
+from clipwarden.store import migrating
+from clipwarden.store.engine import create_engine
+migrating.upgrade(create_engine(DatabaseSettings(url=sys.argv[1])))
+"""
+
+
+def test_processes_that_upgrade_at_once_do_not_disturb_each_other(
+    empty_database: DatabaseSettings, empty: Engine
+) -> None:
+    argv = [sys.executable, "-c", UPGRADE, empty_database.url.get_secret_value()]
+    processes = [subprocess.Popen(argv) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    migrating.require_current(empty)
+
+
+def test_a_database_without_schema_is_refused_with_the_way_out(empty: Engine) -> None:
+    assert migrating.revision(empty) is None
+    with pytest.raises(errors.ConfigurationError, match="run `clipwarden migrate`"):
+        migrating.require_current(empty)
+
+
+def test_a_schema_from_the_future_is_neither_used_nor_changed(engine: Engine) -> None:
+    with write(engine) as conn:
+        conn.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(errors.ConfigurationError, match="9999"):
+        migrating.require_current(engine)
+    with pytest.raises(errors.ConfigurationError, match="9999"):
+        migrating.upgrade(engine)
+    assert migrating.revision(engine) == "9999"
+
+
+def test_a_word_that_no_enumeration_knows_is_refused(engine: Engine) -> None:
+    with write(engine) as conn:
+        id = asset(conn).id
+    with pytest.raises(sa.exc.IntegrityError), write(engine) as conn:
+        conn.execute(sa.update(schema.assets).where(schema.assets.c.id == id).values(placed="attic"))
+
+
+def test_a_row_that_others_need_cannot_go(engine: Engine) -> None:
+    with write(engine) as conn:
+        asset(conn)
+    with pytest.raises(sa.exc.IntegrityError), write(engine) as conn:
+        conn.execute(sa.delete(schema.accounts))
+
+
+RUNNING = (Stage.INTAKE, Stage.STARTING, Stage.ANALYSING, Stage.COLLECTING, Stage.JUDGING)
+LATER = START + timedelta(minutes=1)
+ACCOUNT, OTHER = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
+CURSOR = cursor.encode(LATER, ACCOUNT)
+LEASE: dict[str, Any] = {"now": LATER, "until": LATER, "limit": 10}
+
+
+@pytest.mark.parametrize(
+    ("hot", "indexes"),
+    [
+        (lambda conn: leases.due(conn, schema.moderations, stages=RUNNING, **LEASE), {"ix_moderations_due"}),
+        (lambda conn: leases.due(conn, schema.assets, **LEASE), {"ix_assets_due"}),
+        (
+            lambda conn: leases.due(conn, schema.deliveries, stages=[DeliveryStage.WAITING], **LEASE),
+            {"ix_deliveries_due"},
+        ),
+        (lambda conn: pools.in_use(conn, "pool"), {"ix_moderations_slots"}),
+        (
+            lambda conn: pools.admit(conn, "pool", now=LATER, until=LATER),
+            {"ix_moderations_slots", "ix_moderations_queued"},
+        ),
+        (moderations.page, {"ix_moderations_newest"}),
+        (
+            lambda conn: moderations.page(conn, status=Status.REJECTED),
+            {"ix_moderations_status"},
+        ),
+        (lambda conn: moderations.page(conn, account_id=ACCOUNT), {"ix_moderations_account"}),
+        (
+            lambda conn: moderations.page(
+                conn,
+                account_id=ACCOUNT,
+                kind=Kind.AWS_REK_VIDEO,
+                status=Status.REJECTED,
+                after=CURSOR,
+            ),
+            {"ix_moderations_listing"},
+        ),
+        (moderations.stages, {"ix_moderations_stage"}),
+        (deliveries.counts, {"ix_deliveries_stage"}),
+    ],
+    ids=lambda value: "" if not isinstance(value, set) else "+".join(sorted(value)),
+)
+def test_a_hot_query_keeps_its_index(engine: Engine, hot: Any, indexes: set[str]) -> None:
+    with write(engine) as conn:
+        fill(conn)
+    if engine.dialect.name == "postgresql":
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+            conn.exec_driver_sql("VACUUM ANALYZE")
+    with write(engine) as conn:
+        plans = planned(conn, hot)
+    used = "\n".join(plans)
+    assert not [plan for plan in plans if scans(plan)], used
+    assert set(re.findall(r"ix_\w+", used)) == indexes, used
+
+
+#: More rows than fit into a few pages, nearly all of them queued or decided: what a backlog looks like.
+ROWS = 4000
+
+
+def fill(conn: Connection) -> None:
+    """Make a backlog of one account: waiting and decided moderations, and one of each other stage."""
+    given = {"created_at": START, "updated_at": START}
+    fixed = {"api_secret": "s", "signature_algorithm": "sha1", "default_taxonomy": "6.1", "created_at": START}
+    owners = [{"id": id, "name": id, "api_key": id, **fixed} for id in (ACCOUNT, OTHER)]
+    conn.execute(sa.insert(schema.accounts), owners)
+    pools.ensure(conn, "pool", 3, START)
+    numbers = {"account_id": OTHER, "fence": 0, "faults": 0, **given}
+    placed = {"wanted": "library", "placed": "library", "version": 1, **numbers}
+    rows = [{"id": uid(1, n), "public_id": str(n), **placed, "due_at": LATER if n == 7 else None} for n in range(ROWS)]
+    conn.execute(sa.insert(schema.assets), rows)
+    fixed = {
+        "kind": "aws_rek_video",
+        "policy": "p" * 100,
+        "source": "s" * 100,
+        "notification_urls": [],
+        "priority": 0,
+        **numbers,
+    }
+    fixed |= {"attempt": 0, "looks": 0, "decisions": 0}
+    conn.execute(sa.insert(schema.moderations), [{**fixed, **stage_of(n)} for n in range(ROWS)])
+    told = {"event": "e", "url": "u", "body": "b" * 1000, "fence": 0, "attempt": 0, "account_id": OTHER, **given}
+    sent = [{"id": uid(3, n), "moderation_id": uid(2, n), "sequence": 1, **told, **sending(n)} for n in range(ROWS)]
+    conn.execute(sa.insert(schema.deliveries), sent)
+
+
+def stage_of(n: int) -> dict[str, Any]:
+    row = {"id": uid(2, n), "asset_id": uid(1, n), "status": "pending", "pool": None}
+    row["account_id"] = ACCOUNT if n % 40 < 2 else OTHER
+    if n < len(Stage) * 2:
+        stage = list(Stage)[n % len(Stage)]
+        return {**row, "stage": stage, "due_at": START, "pool": "pool" if stage == "analysing" else None}
+    if n % 2:
+        return {**row, "stage": "decided", "due_at": None, "status": "rejected" if n % 50 == 1 else "approved"}
+    return {**row, "stage": "queued", "due_at": START}
+
+
+def sending(n: int) -> dict[str, Any]:
+    return {"stage": "waiting", "due_at": START} if n % 200 == 0 else {"stage": "delivered", "due_at": None}
+
+
+def uid(kind: int, n: int) -> str:
+    return f"{kind:08x}-0000-7000-8000-{n:012x}"
+
+
+def planned(conn: Connection, hot: Any) -> list[str]:
+    """Run a function and return the plan of each statement that reads tables of any size."""
+    plans: list[str] = []
+    explain = "EXPLAIN QUERY PLAN " if conn.dialect.name == "sqlite" else "EXPLAIN "
+
+    def note(*event: Any) -> None:
+        _, database, statement, parameters, *_ = event
+        if not statement.startswith("EXPLAIN") and "FROM pools" not in statement:
+            database.execute(explain + statement, parameters)
+            plans.append("\n".join(str(row) for row in database.fetchall()))
+
+    sa.event.listen(conn, "before_cursor_execute", note)
+    hot(conn)
+    return plans
+
+
+def scans(plan: str) -> bool:
+    """Tell whether a plan reads all of a table that grows."""
+    grown = ("moderations", "assets", "deliveries")
+    lines = [line for line in plan.splitlines() if "COVERING INDEX" not in line and "_newest" not in line]
+    return any(f"{word} {table}" in line for line in lines for word in ("SCAN", "Seq Scan on") for table in grown)
+
+
+def definitions(conn: Connection) -> set[tuple[str, ...]]:
+    if conn.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+        rows = conn.exec_driver_sql(query).all()
+        return {(name, *sorted(part.strip(" ,\t") for part in sql.splitlines())) for name, sql in rows}
+    query = """
+        SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname NOT LIKE 'alembic%'
+        UNION ALL SELECT indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND indexname NOT LIKE 'alembic%'
+    """
+    return {tuple(row) for row in conn.exec_driver_sql(query.replace("%", "%%"))}
+
+
+def test_the_sqlite_here_can_return_rows_from_updates() -> None:
+    assert sqlite3.sqlite_version_info >= (3, 35)

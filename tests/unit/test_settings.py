@@ -1,0 +1,55 @@
+"""The settings and the file that is their manual."""
+
+from pathlib import Path
+
+import pydantic
+import pytest
+from pydantic import SecretStr
+
+from clipwarden.settings import Settings
+
+MANUAL = Path(__file__).parents[2] / "deploy" / "settings.env"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
+    return "" if value is None else str(value)
+
+
+def test_the_manual_lists_every_setting_with_its_default_and_meaning() -> None:
+    expected = []
+    for group, field in Settings.model_fields.items():
+        for key, setting in type(field.default).model_fields.items():
+            assert setting.description, f"{group}.{key} says nothing of its meaning"
+            expected.append(f"# {setting.description}")
+            expected.append(f"#CLIPWARDEN_{group.upper()}__{key.upper()}={_text(getattr(field.default, key))}")
+    lines = [line for line in MANUAL.read_text().splitlines() if line in expected or line.startswith("#CLIPWARDEN_")]
+    assert lines == expected
+
+
+def test_the_environment_changes_one_setting_and_leaves_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPWARDEN_WORKER__THREADS", "3")
+    monkeypatch.setenv("CLIPWARDEN_CALLBACK__ALLOW_NETWORKS", "127.0.0.0/8, ::1/128")
+    settings = Settings()
+    assert settings.worker.threads == 3
+    assert settings.worker.lease == 30
+    assert [str(network) for network in settings.callback.allow_networks] == ["127.0.0.0/8", "::1/128"]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many"])
+def test_a_value_out_of_bounds_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CLIPWARDEN_WORKER__THREADS", value)
+    with pytest.raises(pydantic.ValidationError, match="threads"):
+        Settings()
+
+
+def test_a_secret_is_not_shown_when_settings_are_printed_or_complained_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPWARDEN_DATABASE__URL", "postgresql+psycopg://u:hunter2@db/x")
+    assert "hunter2" not in repr(Settings())
+    monkeypatch.setenv("CLIPWARDEN_DATABASE__POOL_SIZE", "0")
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Settings()
+    assert "hunter2" not in str(caught.value)

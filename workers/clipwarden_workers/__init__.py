@@ -1,0 +1,1 @@
+"""The Dramatiq actors that moderate, and what drives them."""

@@ -1,0 +1,69 @@
+"""Sending the pipeline's own messages: which actor works on which row, and on which queue."""
+
+from enum import StrEnum
+
+import dramatiq
+
+from clipwarden import errors, logs, metrics
+from clipwarden.moderation import Stage
+
+log = logs.logger(__name__)
+
+
+class Queue(StrEnum):
+    """The queues of the bus; a worker process serves all of them or some."""
+
+    INTAKE = "intake"  #: Producers' messages.
+    MODERATE = "moderate"  #: Short steps: start, collect, decide.
+    MEDIA = "media"  #: Steps that move or read videos: probe, apply.
+    NOTIFY = "notify"  #: Callbacks.
+
+
+class Step(StrEnum):
+    """The actors that work on a row; each takes ``(id, fence)``."""
+
+    PROBE = "probe"
+    START = "start"
+    COLLECT = "collect"
+    DECIDE = "decide"
+    APPLY = "apply"
+    NOTIFY = "notify"
+
+
+QUEUE_OF = {
+    Step.PROBE: Queue.MEDIA,
+    Step.START: Queue.MODERATE,
+    Step.COLLECT: Queue.MODERATE,
+    Step.DECIDE: Queue.MODERATE,
+    Step.APPLY: Queue.MEDIA,
+    Step.NOTIFY: Queue.NOTIFY,
+}
+
+#: What works on a moderation in each stage that something works on.
+STEP_OF = {
+    Stage.INTAKE: Step.PROBE,
+    Stage.STARTING: Step.START,
+    Stage.ANALYSING: Step.COLLECT,
+    Stage.COLLECTING: Step.COLLECT,
+    Stage.JUDGING: Step.DECIDE,
+}
+
+
+class Bus:
+    """Sends messages; a message that cannot be sent is not an error, for its row falls due again."""
+
+    def __init__(self, broker: dramatiq.Broker) -> None:
+        self._broker = broker
+
+    def send(self, step: Step, row_id: str, fence: int) -> bool:
+        """Send one step's message, and say whether Redis took it."""
+        message: dramatiq.Message[None] = dramatiq.Message(
+            queue_name=QUEUE_OF[step], actor_name=step, args=(row_id, fence), kwargs={}, options={}
+        )
+        try:
+            self._broker.enqueue(message)
+        except errors.BusUnavailable as exc:
+            log.warning("message not sent", step=step, row_id=row_id, reason=str(exc))
+            return False
+        metrics.SENT.labels(step).inc()
+        return True

@@ -1,0 +1,77 @@
+"""The actor ``collect``: look at a job, free its slot when it has ended, and keep all of its labels."""
+
+from datetime import timedelta
+
+from clipwarden import errors, labels, logs
+from clipwarden.moderation import Moderation, Stage
+from clipwarden.store import assets, leases, schema
+from clipwarden.store.engine import read, write
+from clipwarden_workers import admission, backoff, turn
+from clipwarden_workers.rekognition import Look
+from clipwarden_workers.services import Services
+
+log = logs.logger(__name__)
+
+
+def collect(services: Services, moderation: Moderation) -> None:
+    """Look once; a job that runs on is looked at again later, one that has ended is read to its last page."""
+    if moderation.job_id is None:
+        raise errors.AnalysisFailed("the job's id was lost")
+    look = services.rekognition.look(moderation.job_id)
+    if not look.done:
+        _look_again(services, moderation)
+        return
+    if moderation.stage is Stage.COLLECTING or _free_slot(services, moderation):
+        _keep(services, moderation, look)
+
+
+def _look_again(services: Services, moderation: Moderation) -> None:
+    settings, now = services.settings.rekognition, services.clock.now()
+    if moderation.started_at and now > moderation.started_at + _deadline(services, moderation):
+        raise errors.AnalysisFailed(f"the job has not ended within its deadline, seen {moderation.looks + 1} times")
+    interval = min(settings.longest_interval, settings.first_look * settings.look_growth**moderation.looks)
+    with write(services.engine) as conn:
+        turn.shift(
+            conn,
+            moderation,
+            Stage.ANALYSING,
+            now=now,
+            due_at=now + backoff.jittered(interval),
+            looks=moderation.looks + 1,
+        )
+
+
+def _deadline(services: Services, moderation: Moderation) -> timedelta:
+    with read(services.engine) as conn:
+        asset = assets.by_id(conn, moderation.asset_id)
+    length_ms = asset.facts.duration_ms if asset and asset.facts else 0
+    return timedelta(seconds=services.settings.rekognition.deadline, milliseconds=length_ms)
+
+
+def _free_slot(services: Services, moderation: Moderation) -> bool:
+    """Give the slot to the next moderation in the same transaction; the claim on this one goes on."""
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        freed = leases.amend(
+            conn,
+            schema.moderations,
+            moderation.id,
+            fence=moderation.fence,
+            now=now,
+            stage=Stage.COLLECTING,
+            ended_at=now,
+        )
+        admitted = admission.refill(services, conn, now) if freed else []
+    admission.announce(services, admitted)
+    return freed
+
+
+def _keep(services: Services, moderation: Moderation, look: Look) -> None:
+    target = labels.location(services.settings.media.bucket, moderation)
+    assert moderation.job_id is not None  # noqa: S101 # `collect` has looked
+    count = labels.write(services.media, target, services.rekognition.labels(moderation.job_id, look.page))
+    version = look.page.get("ModerationModelVersion")
+    log.info("labels kept", labels=count, model_version=version)
+    turn.move(
+        services, moderation, Stage.JUDGING, labels_key=target.key, label_count=count, model_version=version or None
+    )

@@ -1,0 +1,94 @@
+"""The loop in every worker process that turns due rows into messages; any number of them may run at once.
+
+It also keeps the leases of what this process works on, and fills free slots. It needs the database only: while Redis
+is away, rows stay due and are sent later.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import sqlalchemy
+
+from clipwarden import errors, logs, metrics
+from clipwarden.moderation import DeliveryStage, Stage
+from clipwarden.store import leases, schema
+from clipwarden.store.engine import write
+from clipwarden_workers import admission
+from clipwarden_workers.bus import STEP_OF, Step
+from clipwarden_workers.services import Services
+
+log = logs.logger(__name__)
+
+#: Rows that one look takes at most from one table; more are taken by the next look, at once.
+BATCH = 200
+
+
+class Dispatcher(threading.Thread):
+    """Looks for due rows until it is told to stop; outlives a database that is away."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(name="dispatcher", daemon=True)
+        self._services = services
+        self._stopping = threading.Event()
+        self._renewed = time.monotonic()
+
+    def run(self) -> None:
+        """Look, and wait for the interval or until an actor has made rows due."""
+        failing = False
+        while not self._stopping.is_set():
+            try:
+                busy = self.look()
+                failing = _report(log.info, "database is back") if failing else False
+            except errors.StoreUnavailable as exc:
+                failing = failing or _report(log.warning, "waiting for the database", reason=str(exc))
+                busy = False
+            except Exception:
+                log.exception("dispatcher failed")
+                busy = False
+            if not busy:
+                self._services.wake.wait(self._services.settings.worker.dispatch_interval)
+                self._services.wake.clear()
+
+    def stop(self) -> None:
+        """End the loop and wait for it."""
+        self._stopping.set()
+        self._services.wake.set()
+        self.join(timeout=10)
+
+    def look(self) -> bool:
+        """Look once at everything, and say whether more is due than was taken."""
+        self._renew()
+        sent = [
+            self._send(schema.moderations, {stage: STEP_OF[stage] for stage in STEP_OF}),
+            self._send(schema.deliveries, {DeliveryStage.WAITING: Step.NOTIFY}),
+            self._send(schema.assets, {None: Step.APPLY}),
+        ]
+        admission.admit(self._services)
+        return max(sent) >= BATCH
+
+    def _send(self, table: sqlalchemy.Table, steps: dict[Stage | DeliveryStage | None, Step]) -> int:
+        services, now = self._services, self._services.clock.now()
+        with write(services.engine) as conn:
+            stages = [stage for stage in steps if stage is not None]
+            rows = leases.due(conn, table, now=now, until=services.lease(now), limit=BATCH, stages=stages or None)
+        for row in rows:
+            step = steps[row.stage]  # type: ignore[index] # the statement returns these stages only
+            metrics.OVERDUE.labels(step).inc()
+            services.bus.send(step, row.id, row.fence)
+        return len(rows)
+
+    def _renew(self) -> None:
+        services = self._services
+        if time.monotonic() - self._renewed < services.settings.worker.lease / 3:
+            return
+        until = services.lease(services.clock.now())
+        for table, claims in services.claims.held().items():
+            with write(services.engine) as conn:
+                leases.renew(conn, table, claims, until=until)
+        self._renewed = time.monotonic()
+
+
+def _report(say: Callable[..., None], event: str, **context: str) -> bool:
+    say(event, **context)
+    return event.startswith("waiting")

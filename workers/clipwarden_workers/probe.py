@@ -1,0 +1,69 @@
+"""The actor ``probe``: fetch the source if it is elsewhere, and refuse before any paid call what cannot be analysed."""
+
+import tempfile
+from pathlib import Path
+
+from clipwarden import logs
+from clipwarden.media import sources
+from clipwarden.media.store import Stored
+from clipwarden.moderation import Kind, Location, Moderation, Stage
+from clipwarden.policy import Policy
+from clipwarden.store import accounts, assets
+from clipwarden.store.engine import read, write
+from clipwarden_workers import admission, turn
+from clipwarden_workers.services import Services
+
+log = logs.logger(__name__)
+
+
+def probe(services: Services, moderation: Moderation) -> None:
+    """Bring the video into reach, look what it is, and queue it for analysis or for a human."""
+    policy = None if moderation.kind is Kind.MANUAL else policy_of(services, moderation)
+    stored = _bring(services, moderation)
+    facts = services.prober.probe(stored)
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        asset = assets.record(
+            conn,
+            moderation.asset_id,
+            location=stored.location,
+            bytes=stored.bytes,
+            etag=stored.etag,
+            facts=facts,
+            now=now,
+        )
+        turn.shift(
+            conn,
+            moderation,
+            Stage.REVIEW if policy is None else Stage.QUEUED,
+            now=now,
+            due_at=None if policy is None else now,
+            policy=str(policy or moderation.policy),
+            min_confidence=policy and policy.min_confidence,
+            asset_version=asset.version,
+        )
+        admitted = admission.refill(services, conn, now)
+    log.info("video probed", width=facts.width, height=facts.height, duration_ms=facts.duration_ms)
+    admission.announce(services, admitted)
+
+
+def policy_of(services: Services, moderation: Moderation) -> Policy:
+    """Return the moderation's policy, read with its account's default taxonomy."""
+    with read(services.engine) as conn:
+        account = accounts.by_id(conn, moderation.account_id)
+    return Policy.parse(moderation.policy, default_taxonomy=account.default_taxonomy if account else "6.1")
+
+
+def _bring(services: Services, moderation: Moderation) -> Stored:
+    """Return the video as an object of the media store; what is elsewhere is copied there first."""
+    source = sources.parse_source(moderation.source, services.settings.media)
+    if isinstance(source, Location):
+        return services.media.head(source)
+    target = Location(bucket=services.settings.media.bucket, key=f"videos/{moderation.account_id}/{moderation.id}.mp4")
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return services.media.put(target, stream, content_type="video/mp4")
+    with tempfile.TemporaryFile() as spool:
+        services.egress.fetch(source, spool, max_bytes=services.settings.media.max_bytes)
+        spool.seek(0)
+        return services.media.put(target, spool, content_type="video/mp4")

@@ -1,0 +1,49 @@
+"""The actor ``start``: begin the Rekognition job of a moderation that holds a slot."""
+
+from datetime import timedelta
+
+from clipwarden import errors, logs
+from clipwarden.moderation import Moderation, Stage
+from clipwarden.store import assets
+from clipwarden.store.engine import read, write
+from clipwarden_workers import backoff, turn
+from clipwarden_workers.services import Services
+
+log = logs.logger(__name__)
+
+
+def start(services: Services, moderation: Moderation) -> None:
+    """Start the job, or put the moderation back when Rekognition has no slot left for us.
+
+    The request token was stored with the reservation, so a repetition after a crash gets the same job.
+    """
+    with read(services.engine) as conn:
+        asset = assets.by_id(conn, moderation.asset_id)
+    if asset is None or asset.location is None or moderation.request_token is None:
+        raise errors.MediaNotFound("the video is gone")
+    try:
+        job_id = services.rekognition.start(
+            asset.location,
+            min_confidence=moderation.min_confidence or 0.0,
+            token=moderation.request_token,
+            tag=moderation.id,
+        )
+    except errors.SlotsExhausted as exc:
+        _put_back(services, moderation, exc)
+        return
+    now = services.clock.now()
+    first_look = now + timedelta(seconds=services.settings.rekognition.first_look)
+    with write(services.engine) as conn:
+        turn.shift(
+            conn, moderation, Stage.ANALYSING, now=now, due_at=first_look, job_id=job_id, started_at=now, looks=0
+        )
+    log.info("job started", job_id=job_id)
+
+
+def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsExhausted) -> None:
+    """Queue the moderation again: others use the same quota, and the attempt does not count."""
+    now = services.clock.now()
+    pause = backoff.jittered(services.settings.rekognition.refused_wait)
+    with write(services.engine) as conn:
+        turn.shift(conn, moderation, Stage.QUEUED, now=now, due_at=now + pause, attempt=moderation.attempt - 1)
+    log.warning("no slot at Rekognition", reason=str(reason), seconds=pause.seconds)

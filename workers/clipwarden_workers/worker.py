@@ -1,0 +1,79 @@
+"""Run worker processes: they moderate, look for due work, and serve metrics.
+
+The supervising process restarts workers that end, and serves the sum of their figures under ``/metrics``.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import threading
+
+from clipwarden import errors, logs
+from clipwarden.processes import Child, Supervisor
+from clipwarden.settings import Settings
+from clipwarden_workers import monitoring, process
+from clipwarden_workers.bus import Queue
+
+log = logs.logger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes (default 1)")
+    parser.add_argument("--threads", type=int, metavar="N", help="actors that run at once in each process")
+    parser.add_argument(
+        "--queues",
+        default=",".join(Queue),
+        metavar="Q,…",
+        help="queues to serve, separated by commas (default: all of %(default)s)",
+    )
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    settings = _settings(arguments)
+    queues = _queues(arguments.queues)
+    logs.configure(settings.log)
+    stop = process.stop_on_signals()
+    if arguments.child:
+        process.serve(settings, queues, stop=stop)
+    else:
+        _supervise(settings, arguments, stop)
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    settings = Settings()
+    if arguments.threads is None:
+        return settings
+    return settings.model_copy(update={"worker": settings.worker.model_copy(update={"threads": arguments.threads})})
+
+
+def _queues(text: str) -> list[Queue]:
+    try:
+        return [Queue(name.strip()) for name in text.split(",")]
+    except ValueError as exc:
+        raise errors.ConfigurationError(f"{exc}; there are {', '.join(Queue)}") from exc
+
+
+def _supervise(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
+    figures = tempfile.mkdtemp(prefix="clipwarden-metrics-")
+
+    supervisor = Supervisor(lambda name, event: log.warning("process ended", process=name, reason=event))
+    try:
+        for number in range(arguments.processes):
+            supervisor.start(_child(number, arguments, figures))
+        with monitoring.serving(settings, figures, supervisor):
+            supervisor.watch(stop)
+    finally:
+        supervisor.stop(patience=settings.worker.drain + 10)
+        shutil.rmtree(figures, ignore_errors=True)
+
+
+def _child(number: int, arguments: argparse.Namespace, figures: str) -> Child:
+    argv = [sys.executable, "-m", "clipwarden.cli", "worker", "--child", "--queues", arguments.queues]
+    if arguments.threads is not None:
+        argv += ["--threads", str(arguments.threads)]
+    return Child(name=f"worker {number}", argv=argv, env={"PROMETHEUS_MULTIPROC_DIR": figures, "PYTHONUNBUFFERED": "1"})
