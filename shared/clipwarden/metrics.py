@@ -62,7 +62,7 @@ class Readings(Collector):
     def __init__(
         self, name: str, documentation: str, labels: tuple[str, ...], read: Callable[[], Iterable[Sample]]
     ) -> None:
-        self._name, self._documentation, self._labels, self._read = name, documentation, labels, read
+        self.name, self._documentation, self._labels, self._read = name, documentation, labels, read
 
     def describe(self) -> Iterable[Metric]:
         """Return no metric: registering must not read."""
@@ -70,7 +70,7 @@ class Readings(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Read the figures now."""
-        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        family = GaugeMetricFamily(self.name, self._documentation, labels=self._labels)
         for labels, value in self._read():
             family.add_metric(labels, value)
         yield family

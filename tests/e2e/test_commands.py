@@ -18,6 +18,7 @@ from clipwarden_local.stack import free_port
 from fixtures.clips import Clips
 from fixtures.postgres import Server
 from fixtures.redis import RestartableRedis
+from living import family_of, runs
 from waiting import eventually
 
 SAMPLES = Path(str(files("clipwarden_local"))) / "samples"
@@ -68,26 +69,6 @@ def _up(data: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], dict[s
         process.stderr.close()
 
 
-def _family(pid: int) -> set[int]:
-    """Return a process and all that came of it."""
-    family, fresh = {pid}, {pid}
-    while fresh:
-        children = set()
-        for parent in fresh:
-            try:
-                for task in Path(f"/proc/{parent}/task").iterdir():
-                    children |= {int(child) for child in (task / "children").read_text().split()}
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        fresh = children - family
-        family |= children
-    return family
-
-
-def _gone(pids: set[int]) -> bool:
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
 def test_up_moderates_what_is_enqueued_and_ctrl_c_leaves_no_process_behind(tmp_path: Path, clips: Clips) -> None:
     with _up(tmp_path / "data", "--analyser", "scripted", "--account", "shop") as (process, facts):
         env = facts["environment"]
@@ -109,10 +90,10 @@ def test_up_moderates_what_is_enqueued_and_ctrl_c_leaves_no_process_behind(tmp_p
         eventually(lambda: not place.exists(), within=20)
         findings = _json("doctor", env=env)
         assert all(found["ok"] for found in findings), findings
-        family = _family(process.pid)
+        family = family_of(process.pid)
         assert len(family) >= 5
     assert process.returncode == 0
-    eventually(lambda: _gone(family), within=20)
+    eventually(lambda: not any(map(runs, family)), within=20)
 
 
 def test_killing_the_whole_of_up_leaves_no_process_and_a_restart_resumes_unfinished_work(
@@ -130,9 +111,9 @@ def test_killing_the_whole_of_up_leaves_no_process_and_a_restart_resumes_unfinis
             return result.returncode == 0 and json.loads(result.stdout)["stage"] == "analysing"
 
         eventually(analysing, within=60)
-        family = _family(process.pid)
+        family = family_of(process.pid)
         process.kill()
-        eventually(lambda: _gone(family), within=30)
+        eventually(lambda: not any(map(runs, family)), within=30)
     with _up(data, "--analyser", "scripted") as (_, facts):
 
         def decided() -> Any:
@@ -163,9 +144,9 @@ def test_the_demo_judges_what_is_truly_seen_under_any_policy(policy: str, status
 
 
 def test_the_demo_explains_what_it_cannot_judge_and_exits_with_1(clips: Clips) -> None:
-    result = _run("demo", str(clips("text_named_mp4")))
+    result = _run("demo", str(clips("text_named_mp4")), env={"COLUMNS": "200"})
     assert result.returncode == 1
-    assert "not a readable MP4" in " ".join(result.stdout.split())
+    assert "media_refused: the file is not a readable MP4 or MOV video" in result.stdout
 
 
 @pytest.mark.parametrize(

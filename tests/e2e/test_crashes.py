@@ -22,6 +22,7 @@ from clipwarden.store.engine import create_engine, read
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack
 from fixtures.clips import Clips
+from living import children_of
 from waiting import eventually
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ def _empty_redis(stack: Stack) -> None:
 def _workers(stack: Stack) -> list[int]:
     parent = next(child for child in stack.supervisor.children if child.name == "workers").process
     assert parent is not None
-    return [int(pid) for pid in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()]
+    return sorted(children_of(parent.pid))
 
 
 def _tended(stack: Stack, probe: Callable[[], T]) -> T:

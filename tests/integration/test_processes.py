@@ -8,17 +8,10 @@ import threading
 from pathlib import Path
 
 from clipwarden.processes import Child, Supervisor
+from living import runs
 from waiting import eventually
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
 
 
 def test_a_child_that_is_killed_is_started_again() -> None:
@@ -43,7 +36,7 @@ def test_stopping_ends_every_child_and_waits_for_it() -> None:
     children = [supervisor.start(Child(name=f"sleeper {number}", argv=SLEEPER)) for number in range(3)]
     pids = [child.process.pid for child in children if child.process is not None]
     supervisor.stop()
-    assert not any(_alive(pid) for pid in pids)
+    assert not any(runs(pid) for pid in pids)
 
 
 def test_a_child_that_ignores_the_request_to_stop_is_killed() -> None:
@@ -83,7 +76,7 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    eventually(lambda: not Path(f"/proc/{pid}").exists() or not _alive(pid))
+    eventually(lambda: not runs(pid))
 
 
 def test_watching_ends_when_told_to_stop() -> None:

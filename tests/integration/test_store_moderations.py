@@ -14,7 +14,7 @@ from clipwarden.store import leases, moderations, schema
 from clipwarden.store.engine import read, write
 from records import START, account, asset, at, moderation
 
-UNDER_WAY = (Stage.INTAKE, Stage.QUEUED, *SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
+UNDER_WAY = (*SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
 VERDICT = {"status": "rejected", "reasons": [{"category": "violence", "confidence": 97.25}]}
 
 
@@ -200,9 +200,10 @@ def test_a_human_may_decide_while_the_job_runs_and_a_late_verdict_is_evidence_on
         assert present(conn, row.id) == replace(overridden, **ended)
 
 
-def test_a_human_decides_what_waits_for_one(engine: Engine) -> None:
+@pytest.mark.parametrize("stage", [Stage.REVIEW, Stage.INTAKE, Stage.QUEUED])
+def test_a_human_ends_what_no_job_was_started_for(engine: Engine, stage: Stage) -> None:
     with write(engine) as conn:
-        row = moderation(conn, stage=Stage.REVIEW, kind=Kind.MANUAL)
+        row = moderation(conn, stage=stage, kind=Kind.MANUAL)
         overridden = moderations.override(conn, row.id, status=Status.REJECTED, by="ann", now=at(30))
         assert overridden == replace(
             row,

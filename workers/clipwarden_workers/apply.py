@@ -30,7 +30,7 @@ def apply(services: Services, asset_id: str, fence: int) -> None:
     ):
         try:
             _settle(services, asset)
-        except errors.TransientError as exc:
+        except (errors.TransientError, errors.ConfigurationError) as exc:
             _postpone(services, asset, exc)
 
 
@@ -86,7 +86,7 @@ def _record(services: Services, asset: Asset, action: str, detail: dict[str, str
     services.wake.set()
 
 
-def _postpone(services: Services, asset: Asset, fault: errors.TransientError) -> None:
+def _postpone(services: Services, asset: Asset, fault: errors.ClipwardenError) -> None:
     now, faults = services.clock.now(), asset.faults + 1
     pause = backoff.wait(faults, services.settings.worker.fault_wait)
     with write(services.engine) as conn:

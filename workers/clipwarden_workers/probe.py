@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from clipwarden import logs
+from clipwarden import errors, logs
 from clipwarden.media import sources
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Kind, Location, Moderation, Stage
@@ -20,6 +20,9 @@ def probe(services: Services, moderation: Moderation) -> None:
     """Bring the video into reach, look what it is, and queue it for analysis or for a human."""
     policy = None if moderation.kind is Kind.MANUAL else policy_of(services, moderation)
     stored = _bring(services, moderation)
+    if stored.bytes > services.settings.media.max_bytes:
+        limit = f"{services.settings.media.max_bytes:,}"
+        raise errors.MediaRefused(f"the video has {stored.bytes:,} bytes, more than {limit}", reason="too_large")
     facts = services.prober.probe(stored)
     now = services.clock.now()
     with write(services.engine) as conn:

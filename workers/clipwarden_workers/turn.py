@@ -81,13 +81,14 @@ def _attempt(services: Services, step: Step, moderation: Moderation, work: Work)
     """Work, account for what goes wrong, and return how it went."""
     try:
         work(services, moderation)
-    except errors.PermanentError as exc:
-        abort(services, moderation, exc)
-        return exc.code
     except errors.StoreUnavailable:
         raise  # Nothing can be written now: the message is retried, or the lease runs out.
-    except errors.TransientError as exc:
+    except (errors.TransientError, errors.ConfigurationError) as exc:
+        # A wrong setting is an operator's to mend; the videos are not at fault, and wait.
         _postpone(services, step, moderation, exc)
+        return exc.code
+    except errors.PermanentError as exc:
+        abort(services, moderation, exc)
         return exc.code
     except Exception as exc:
         log.exception("step failed", step=step)
@@ -96,7 +97,7 @@ def _attempt(services: Services, step: Step, moderation: Moderation, work: Work)
     return "ok"
 
 
-def _postpone(services: Services, step: Step, moderation: Moderation, fault: errors.TransientError) -> None:
+def _postpone(services: Services, step: Step, moderation: Moderation, fault: errors.ClipwardenError) -> None:
     faults = moderation.faults + 1
     if faults > services.settings.worker.max_faults:
         abort(services, moderation, fault)

@@ -107,7 +107,11 @@ class FolderStore:
         """Return where the file is or would be; raises SourceRefused for whatever leads out of the bucket's folder."""
         home = self._root / location.bucket
         path = home.joinpath(*names.segments(location))
-        if not path.resolve().is_relative_to(home):
+        try:
+            inside = path.resolve().is_relative_to(home)
+        except RuntimeError:  # A loop of links, to Python before 3.13.
+            inside = False
+        if not inside:
             raise SourceRefused(f"{location} leads out of its bucket's folder")
         return path
 

@@ -41,11 +41,16 @@ class Prober:
         Raises MediaRefused for what Rekognition would refuse, MediaUnavailable when its bytes cannot be read now.
         """
         child = self._take()
-        timer = threading.Timer(self._patience, child.kill)
+        late = threading.Event()
+        timer = threading.Timer(self._patience, _give_up, (child, late))
         timer.start()
         try:
             with self._media.seekable(stored.location) as video:
                 return _converse(child, video, stored.bytes)
+        except errors.MediaRefused as exc:
+            if late.is_set():  # The decoder's own time is limited, so it was the store that took so long.
+                raise errors.MediaUnavailable(f"reading {stored.location} took longer than {self._patience} s") from exc
+            raise
         finally:
             timer.cancel()
             _end(child)
@@ -103,6 +108,11 @@ def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         _ARGV, env={}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
+
+
+def _give_up(child: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    child.kill()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,74 @@
+"""Metrics: the reference names all of them, and a running stack serves them."""
+
+import os
+import re
+import signal
+import urllib.request
+from pathlib import Path
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import Metric
+
+from clipwarden import Client, metrics
+from clipwarden.settings import Settings
+from clipwarden_local.receiver import Receiver
+from clipwarden_local.stack import Options, Stack
+from clipwarden_workers.monitoring import Readings
+from fixtures.clips import Clips
+from living import children_of
+from waiting import eventually
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+
+
+def _scrape(stack: Stack) -> str:
+    with urllib.request.urlopen(stack.metrics_url, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def _total(text: str, sample: str) -> float:
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(sample))
+
+
+def test_a_running_stack_serves_metrics_that_the_reference_names_and_restarts_do_not_lose_counts(
+    tmp_path: Path, clips: Clips
+) -> None:
+    stack = Stack(Options(data=tmp_path, analyser="scripted", log_level="error", processes=2), report=print)
+    with Receiver(secret=stack.secrets().api_secret) as receiver, stack:
+        (tmp_path / "media" / "clipwarden" / "in.mp4").write_bytes(clips("plain").read_bytes())
+        with Client(stack.redis_url) as client:
+            moderation_id = client.enqueue("s3://clipwarden/in.mp4", notification_url=receiver.url)
+            assert receiver.wait_for(moderation_id, within=60) is not None
+        decided = 'clipwarden_moderations_total{decided_by="policy",status="approved"}'
+        text = eventually(lambda: _scrape(stack) if _total(_scrape(stack), decided) == 1 else "", within=20)
+        served = set(re.findall(r"^# TYPE (clipwarden_\w+)", text, re.MULTILINE))
+        # Of a metric with labels, nothing is served before it was counted for the first time.
+        assert {"clipwarden_actor_seconds", "clipwarden_slots", "clipwarden_oldest_seconds"} < served <= _named()
+        _kill_workers(stack)
+        assert _total(_scrape(stack), decided) == 1
+
+
+def test_the_reference_names_every_metric_there_is() -> None:
+    counted = {family.name + ("_total" if family.type == "counter" else "") for family in _families()}
+    read = {gauge.name for gauge in Readings(Settings()).gauges()}
+    assert counted | read == _named()
+
+
+def _families() -> list[Metric]:
+    values = [value for value in vars(metrics).values() if isinstance(value, Counter | Histogram)]
+    return [family for value in values for family in value.describe()]
+
+
+def _named() -> set[str]:
+    rows = [line.split("|")[1] for line in REFERENCE.read_text().splitlines() if line.startswith("| `clipwarden_")]
+    return {name for row in rows for name in re.findall(r"`(clipwarden_\w+)`", row)}
+
+
+def _kill_workers(stack: Stack) -> None:
+    parent = next(child for child in stack.supervisor.children if child.name == "workers").process
+    assert parent is not None
+    before = children_of(parent.pid)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: len(children_of(parent.pid) - before) == 2, within=30)

@@ -1,0 +1,234 @@
+"""What Rekognition would refuse is refused here with a reason, whatever the file does to the decoder."""
+
+import io
+import os
+import signal
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from clipwarden import errors
+from clipwarden.media import prober as probers
+from clipwarden.media.folder import FolderStore
+from clipwarden.media.links import Links
+from clipwarden.media.probe import MAX_BYTES, probe
+from clipwarden.media.prober import Prober
+from clipwarden.media.s3 import S3Store, build_client
+from clipwarden.media.store import Stored
+from clipwarden.moderation import Facts, Location
+from clipwarden.settings import MediaSettings
+from waiting import eventually
+
+Clips = Callable[[str], Path]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "media", Links("http://media.test", b"secret"))
+
+
+@pytest.fixture
+def prober(store: FolderStore) -> Iterator[Prober]:
+    prober = Prober(store)
+    yield prober
+    prober.close()
+
+
+def _put(store: FolderStore, data: bytes) -> Stored:
+    return store.put(Location(bucket="clips", key="a.mp4"), io.BytesIO(data))
+
+
+def _facts(**changes: Any) -> Facts:
+    facts: dict[str, Any] = {
+        "container": "mp4",
+        "codec": "h264",
+        "duration_ms": 1000,
+        "width": 128,
+        "height": 96,
+        "frame_rate": 10.0,
+        "rotation": 0,
+        "has_audio": False,
+    }
+    return Facts(**facts | changes)
+
+
+@pytest.mark.parametrize(
+    ("clip", "facts"),
+    [
+        ("plain", _facts()),
+        ("mov", _facts(container="mov")),
+        ("faststart", _facts(duration_ms=6000)),
+        ("edge80", _facts(width=80, height=80)),
+        ("one_frame", _facts(duration_ms=100)),
+        ("bitflipped", _facts(duration_ms=6000)),
+        ("truncated", _facts(duration_ms=6000)),
+    ],
+)
+def test_the_facts_of_a_readable_video_are_told(
+    store: FolderStore, prober: Prober, clips: Clips, clip: str, facts: Facts
+) -> None:
+    assert prober.probe(_put(store, clips(clip).read_bytes())) == facts
+
+
+def test_a_rotated_video_has_the_size_in_which_it_is_shown(store: FolderStore, prober: Prober, clips: Clips) -> None:
+    facts = prober.probe(_put(store, clips("rotated").read_bytes()))
+    assert (facts.width, facts.height) == (96, 128)
+    assert facts.rotation in (90, 270)
+
+
+@pytest.mark.parametrize(
+    ("clip", "expected"),
+    [
+        ("zero_bytes", ("empty", "empty")),
+        ("text_named_mp4", ("container", "MP4 or MOV")),
+        ("hls_named_mp4", ("container", "MP4 or MOV")),
+        ("concat_named_mp4", ("container", "MP4 or MOV")),
+        ("png_named_mp4", ("container", "MP4 or MOV")),
+        ("random", ("container", "MP4 or MOV")),
+        ("mkv", ("container", "MP4 or MOV")),
+        ("no_moov", ("container", "MP4 or MOV")),
+        ("hevc", ("codec", "hevc")),
+        ("mpeg4", ("codec", "mpeg4")),
+        ("tiny64", ("too_small", "80")),
+        ("audio_only", ("no_video", "no video")),
+    ],
+)
+def test_what_rekognition_would_refuse_is_refused_with_a_reason(
+    store: FolderStore, prober: Prober, clips: Clips, clip: str, expected: tuple[str, str]
+) -> None:
+    with pytest.raises(errors.MediaRefused) as caught:
+        prober.probe(_put(store, clips(clip).read_bytes()))
+    reason, says = expected
+    assert caught.value.reason == reason
+    assert says in str(caught.value)
+
+
+def test_a_video_of_more_than_six_hours_is_refused(store: FolderStore, prober: Prober, tmp_path: Path) -> None:
+    path = tmp_path / "long.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for seconds in (0, 1, 7 * 3600):
+            frame = av.VideoFrame.from_ndarray(np.zeros((144, 128), dtype=np.uint8), format="yuv420p")
+            frame.pts, frame.time_base = seconds * 10, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    with pytest.raises(errors.MediaRefused) as caught:
+        prober.probe(_put(store, path.read_bytes()))
+    assert caught.value.reason == "too_long"
+
+
+def test_more_pixels_than_h264_has_are_refused(store: FolderStore, prober: Prober, tmp_path: Path) -> None:
+    path = tmp_path / "huge.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=1, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 9008, 4400, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((6600, 9008), dtype=np.uint8), format="yuv420p")
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    with pytest.raises(errors.MediaRefused) as caught:
+        prober.probe(_put(store, path.read_bytes()))
+    assert caught.value.reason == "too_large"
+
+
+def test_more_than_ten_gigabytes_are_refused_unread() -> None:
+    with pytest.raises(errors.MediaRefused) as caught:
+        probe(io.BytesIO(), MAX_BYTES + 1)
+    assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_header_is_refused_or_read_and_never_anything_else(clips: Clips, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    data = bytearray(clips("faststart").read_bytes())
+    for offset in chance.integers(0, data.index(b"mdat"), 12):
+        data[offset] = int(chance.integers(0, 256))
+    try:
+        probe(io.BytesIO(data), len(data))
+    except errors.MediaRefused as exc:
+        assert exc.reason  # noqa: PT017 # either outcome is right
+
+
+def test_probing_a_large_object_in_s3_reads_only_what_it_needs(s3_settings: MediaSettings, clips: Clips) -> None:
+    client = build_client(s3_settings)
+    fetched: list[int] = []
+    client.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: fetched.append(parsed["ContentLength"]))
+    store = S3Store(client)
+    free = 40 * 1024**2
+    data = clips("plain").read_bytes() + (free + 8).to_bytes(4, "big") + b"free" + bytes(free)
+    stored = store.put(Location(bucket=s3_settings.bucket, key="a.mp4"), io.BytesIO(data))
+    prober = Prober(store)
+    try:
+        assert prober.probe(stored) == _facts()
+    finally:
+        prober.close()
+    assert sum(fetched) <= 4 * 1024**2
+
+
+def test_an_object_that_vanished_is_not_found_and_the_next_one_is_probed(
+    store: FolderStore, prober: Prober, clips: Clips
+) -> None:
+    stored = _put(store, clips("plain").read_bytes())
+    store.delete(stored.location)
+    with pytest.raises(errors.MediaNotFound):
+        prober.probe(stored)
+    assert prober.probe(_put(store, clips("plain").read_bytes())) == _facts()
+
+
+def test_a_spare_child_that_died_is_replaced_and_none_is_left_behind(
+    store: FolderStore, prober: Prober, clips: Clips
+) -> None:
+    prober.warm()
+    spare = prober._spare
+    assert spare is not None
+    os.kill(spare.pid, signal.SIGKILL)
+    eventually(lambda: spare.poll() is not None)
+    assert prober.probe(_put(store, clips("plain").read_bytes())) == _facts()
+    last = prober._spare
+    prober.close()
+    assert last is not None
+    assert last.poll() is not None
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import os; os.kill(os.getpid(), 11)",
+        "import os; os._exit(0)",
+        "print('not json', flush=True)",
+        "print('[]', flush=True)",
+        "print('{\"facts\": {}}', flush=True)",
+        "print('{\"read\": [0, 1000000000000]}', flush=True)",
+        "print('{\"read\": [-1, 1]}', flush=True)",
+        'print(\'{"read": "x"}\', flush=True)',
+        "print('x' * 1000000, flush=True)",
+        "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass",
+    ],
+)
+def test_a_child_that_crashes_loops_or_lies_costs_one_video_and_nothing_else(
+    store: FolderStore, clips: Clips, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probers, "_ARGV", [probers._ARGV[0], "-I", "-c", program])
+    prober = Prober(store, patience=20)
+    try:
+        with pytest.raises(errors.MediaRefused):
+            prober.probe(_put(store, clips("plain").read_bytes()))
+    finally:
+        prober.close()
+
+
+def test_a_probe_that_waits_too_long_is_put_off_for_the_video_is_not_at_fault(
+    store: FolderStore, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probers, "_ARGV", [probers._ARGV[0], "-I", "-c", "import time; time.sleep(600)"])
+    prober = Prober(store, patience=0.5)
+    try:
+        with pytest.raises(errors.MediaUnavailable):
+            prober.probe(_put(store, clips("plain").read_bytes()))
+    finally:
+        prober.close()

@@ -1,0 +1,76 @@
+"""A signed URL opens what it was made for, until it expires, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipwarden import errors
+from clipwarden.media.links import Links
+from clipwarden.moderation import Location
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+LINKS = Links("http://media.test/base/", b"secret")
+VIDEO = Location(bucket="clips", key="in/ä b?c#d.mp4")
+
+
+def _parts(links: Links = LINKS, location: Location = VIDEO, name: str | None = None) -> tuple[str, str]:
+    url = urlsplit(links.make(location, expires=NOW + timedelta(minutes=5), download_name=name))
+    assert url.path.startswith("/base/")
+    return url.path.removeprefix("/base"), url.query
+
+
+@given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), name=st.none() | st.text(max_size=20))
+def test_a_url_opens_the_object_it_was_made_for(key: str, name: str | None) -> None:
+    if name is not None:
+        name = name.encode("utf-8", "replace").decode()
+    location = Location(bucket="clips", key=key)
+    path, query = _parts(location=location, name=name)
+    assert LINKS.verify(path, query, NOW) == location
+
+
+def test_a_url_expires() -> None:
+    path, query = _parts()
+    assert LINKS.verify(path, query, NOW + timedelta(seconds=299)) == VIDEO
+    assert LINKS.verify(path, query, NOW + timedelta(minutes=5)) is None
+
+
+@pytest.mark.parametrize("name", [None, "a.mp4"])
+def test_whatever_is_changed_makes_a_url_worthless(name: str | None) -> None:
+    path, query = _parts(name=name)
+    fields = dict(parse_qsl(query))
+    for changed in (
+        fields | {"expires": str(int(fields["expires"]) + 1)},
+        fields | {"signature": "0" * 64},
+        fields | {"signature": "é"},
+        fields | {"signature": ""},
+        fields | {"download_name": "evil.html"},
+        fields | {"other": "1"},
+        fields | {"expires": "soon"},
+        fields | {"expires": ""},
+        {key: value for key, value in fields.items() if key != "signature"},
+        {key: value for key, value in fields.items() if key != "expires"},
+    ):
+        assert LINKS.verify(path, urlencode(changed), NOW) is None
+    for other in (f"{path}x", path.replace("clips", "other"), path.removeprefix("/media"), "/media/", "", "/media/a"):
+        assert LINKS.verify(other, query, NOW) is None
+    for odd in (f"{query}&expires=99999999999", f"{query}&&", "", "%", "a=%ff", f"expires=99999999999&{query}"):
+        assert LINKS.verify(path, odd, NOW) is None
+
+
+def test_a_url_of_another_secret_is_worthless() -> None:
+    path, query = _parts(Links("http://media.test/base/", b"another"))
+    assert LINKS.verify(path, query, NOW) is None
+
+
+def test_bucket_and_key_cannot_be_cut_elsewhere() -> None:
+    _, query = _parts(location=Location(bucket="abc", key="d/e"))
+    assert LINKS.verify("/media/abc%2Fd/e", query, NOW) in (None, Location(bucket="abc", key="d/e"))
+    assert LINKS.verify("/media/abcd/e", query, NOW) is None
+
+
+def test_without_a_secret_nothing_is_signed() -> None:
+    with pytest.raises(errors.ConfigurationError, match="CLIPWARDEN_MEDIA__URL_SECRET"):
+        _parts(Links("http://media.test/base/", b""))
