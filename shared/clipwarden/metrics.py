@@ -13,6 +13,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from clipwarden import errors, logs
+
+log = logs.logger(__name__)
+
 #: Seconds; stages last from milliseconds to the hours of a long video.
 _BUCKETS = (0.005, 0.02, 0.1, 0.5, 2, 10, 30, 60, 300, 900, 3600, 4 * 3600)
 
@@ -69,10 +73,14 @@ class Readings(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Read the figures now."""
+        """Read the figures now; none where what they are read from cannot be reached."""
         family = GaugeMetricFamily(self.name, self._documentation, labels=self._labels)
-        for labels, value in self._read():
-            family.add_metric(labels, value)
+        try:
+            for labels, value in self._read():
+                family.add_metric(labels, value)
+        except errors.TransientError as exc:
+            log.warning("metric not read", metric=self.name, reason=str(exc))
+            return
         yield family
 
 

@@ -13,7 +13,7 @@ from clipwarden import Client, metrics
 from clipwarden.settings import Settings
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack
-from clipwarden_workers.monitoring import Readings
+from clipwarden_workers.gauges import Gauges
 from fixtures.clips import Clips
 from living import children_of
 from waiting import eventually
@@ -51,7 +51,7 @@ def test_a_running_stack_serves_metrics_that_the_reference_names_and_restarts_do
 
 def test_the_reference_names_every_metric_there_is() -> None:
     counted = {family.name + ("_total" if family.type == "counter" else "") for family in _families()}
-    read = {gauge.name for gauge in Readings(Settings()).gauges()}
+    read = {gauge.name for gauge in Gauges(Settings()).readings()}
     assert counted | read == _named()
 
 

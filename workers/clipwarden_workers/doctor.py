@@ -1,6 +1,6 @@
 """Check everything that clipwarden needs from outside, and say what is wrong and what to do.
 
-Nothing is changed and nothing is paid for: Rekognition is asked for a job that does not exist.
+Nothing is changed and nothing is paid for: Rekognition is asked for a job, and to analyse a video, that do not exist.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import botocore.exceptions
 import redis
 
-from clipwarden import errors, logs
+from clipwarden import errors, ids, logs
 from clipwarden.cli import output
 from clipwarden.media.opening import open_store
 from clipwarden.moderation import Location
@@ -109,8 +109,14 @@ def _region(settings: Settings) -> str:
 
 def _rekognition(settings: Settings) -> str:
     client = Rekognition(settings.rekognition)
-    try:
+    with contextlib.suppress(errors.ResultsExpired):
         client.look("0" * 64)
-    except errors.ResultsExpired:
-        return f"GetContentModeration is allowed in {client.region}"
-    return "answered"
+    nothing = Location(bucket=settings.media.bucket, key=f"clipwarden-doctor-{ids.new_id()}")
+    try:
+        client.start(nothing, min_confidence=50, token=ids.new_id(), tag="doctor")
+    except errors.SlotsExhausted:
+        return f"jobs may be started and looked at in {client.region}; all slots are taken at the moment"
+    except errors.AnalysisRefused as exc:
+        if exc.error != "InvalidS3ObjectException":
+            raise
+    return f"jobs may be started and looked at in {client.region}"

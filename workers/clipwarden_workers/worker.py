@@ -11,7 +11,7 @@ import threading
 
 from clipwarden import errors, logs
 from clipwarden.processes import Child, Supervisor
-from clipwarden.settings import Settings
+from clipwarden.settings import LogFormat, Settings
 from clipwarden_workers import monitoring, process
 from clipwarden_workers.bus import Queue
 
@@ -46,9 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     settings = Settings()
-    if arguments.threads is None:
-        return settings
-    return settings.model_copy(update={"worker": settings.worker.model_copy(update={"threads": arguments.threads})})
+    threads = {} if arguments.threads is None else {"threads": arguments.threads}
+    form = {"format": LogFormat.JSON} if arguments.json else {}
+    return settings.model_copy(
+        update={
+            "worker": settings.worker.model_copy(update=threads),
+            "log": settings.log.model_copy(update=form),
+        }
+    )
 
 
 def _queues(text: str) -> list[Queue]:
@@ -76,4 +81,6 @@ def _child(number: int, arguments: argparse.Namespace, figures: str) -> Child:
     argv = [sys.executable, "-m", "clipwarden.cli", "worker", "--child", "--queues", arguments.queues]
     if arguments.threads is not None:
         argv += ["--threads", str(arguments.threads)]
+    if arguments.json:
+        argv.append("--json")
     return Child(name=f"worker {number}", argv=argv, env={"PROMETHEUS_MULTIPROC_DIR": figures, "PYTHONUNBUFFERED": "1"})

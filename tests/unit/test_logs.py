@@ -1,0 +1,52 @@
+"""Logs carry what was bound, in either format, and never a secret."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from clipwarden import logs
+from clipwarden.settings import LogFormat, LogSettings
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_json_lines_carry_event_level_time_and_context(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogSettings(format=LogFormat.JSON))
+    with structlog.contextvars.bound_contextvars(moderation_id="m1"):
+        logs.logger("test").info("job started", job_id="j1")
+    line = json.loads(capsys.readouterr().err)
+    assert line.pop("timestamp")
+    assert line == {"event": "job started", "level": "info", "moderation_id": "m1", "job_id": "j1"}
+
+
+@pytest.mark.parametrize("form", list(LogFormat))
+def test_secrets_are_struck_out_whoever_logs_them(form: LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogSettings(format=form))
+    logs.logger("test").warning("odd", **dict.fromkeys(logs.SECRET_KEYS, "hunter2"))
+    shown = capsys.readouterr().err
+    assert "hunter2" not in shown
+    assert "***" in shown
+
+
+def test_a_librarys_warning_comes_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogSettings(format=LogFormat.JSON))
+    logging.getLogger("somebody.else").warning("consumer lost")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["level"]) == ("consumer lost", "warning")
+
+
+def test_what_is_below_the_level_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogSettings(level="error"))
+    logs.logger("test").warning("odd")
+    assert not capsys.readouterr().err

@@ -1,0 +1,82 @@
+"""Figures of the whole installation, as Prometheus gauges read from the database and from Redis."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import redis
+
+from clipwarden import errors, metrics
+from clipwarden.settings import Settings
+from clipwarden.store import deliveries, moderations, pools
+from clipwarden.store.clock import DatabaseClock
+from clipwarden.store.engine import create_engine, read
+from clipwarden_workers.bus import Queue
+
+
+class Gauges:
+    """Reads the figures when they are scraped; what cannot be reached then is left out."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._engine = create_engine(settings.database)
+        self._clock = DatabaseClock(self._engine)
+        self._redis = redis.Redis.from_url(settings.redis.url.get_secret_value(), socket_timeout=2)
+        self._namespace = settings.redis.namespace
+
+    def readings(self) -> list[metrics.Readings]:
+        """Return the gauges, named and described."""
+        return [
+            metrics.Readings("clipwarden_moderations", "Moderations in a stage.", ("stage",), self._stages),
+            metrics.Readings("clipwarden_oldest_seconds", "Age of the oldest in a stage.", ("stage",), self._oldest),
+            metrics.Readings("clipwarden_deliveries", "Callbacks in a stage.", ("stage",), self._deliveries),
+            metrics.Readings(
+                "clipwarden_delivery_oldest_seconds",
+                "Age of the oldest callback in a stage.",
+                ("stage",),
+                self._undelivered,
+            ),
+            metrics.Readings("clipwarden_slots_in_use", "Slots in use.", ("pool",), self._slots_in_use),
+            metrics.Readings("clipwarden_slots", "Slots that a pool may use.", ("pool",), self._slots),
+            metrics.Readings(
+                "clipwarden_bus_messages", "Messages of a queue of the bus.", ("queue", "state"), self._messages
+            ),
+        ]
+
+    def _stages(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            yield from (((str(row.stage),), row.count) for row in moderations.stages(conn))
+
+    def _oldest(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            rows = moderations.stages(conn)
+        yield from (((str(row.stage),), self._age(row.oldest)) for row in rows if row.oldest)
+
+    def _deliveries(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            yield from (((str(row.stage),), row.count) for row in deliveries.counts(conn))
+
+    def _undelivered(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            rows = deliveries.counts(conn)
+        yield from (((str(row.stage),), self._age(row.oldest)) for row in rows if row.oldest)
+
+    def _slots_in_use(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            yield from (((pool.name,), pools.in_use(conn, pool.name)) for pool in pools.every(conn))
+
+    def _slots(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            yield from (((pool.name,), pool.slots) for pool in pools.every(conn))
+
+    def _messages(self) -> Iterator[metrics.Sample]:
+        """Count what Dramatiq keeps in Redis: a hash of what is not acknowledged, and the dead letters by their age."""
+        try:
+            for queue in Queue:
+                key = f"{self._namespace}:{queue}"
+                yield (queue, "unacknowledged"), self._redis.hlen(f"{key}.msgs")
+                yield (queue, "delayed"), self._redis.hlen(f"{key}.DQ.msgs")
+                yield (queue, "dead"), self._redis.zcard(f"{key}.XQ")
+        except redis.RedisError as exc:
+            raise errors.BusUnavailable(f"Redis: {exc}") from exc
+
+    def _age(self, since: datetime) -> float:
+        return max(0.0, (self._clock.now() - since).total_seconds())
