@@ -48,6 +48,8 @@ def _up(data: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], dict[s
     ports = ("--port", str(free_port()), "--metrics-port", str(free_port()))
     process = subprocess.Popen(
         [*CLIPWARDEN, "up", "--json", "--data", str(data), *ports, *words],
+        # Without this, what is printed to a pipe must be flushed to be seen, as it is on most machines.
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

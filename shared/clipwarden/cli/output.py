@@ -24,7 +24,7 @@ class Command(Protocol):
 
 def show_json(value: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))  # noqa: T201 # a command line prints
+    say(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -32,19 +32,19 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Non
     cells = [[_text(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
     for line in ([column.replace("_", " ").upper() for column in columns], *cells):
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
+        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def show_fields(fields: Mapping[str, Any]) -> None:
     """Print one thing's fields, a line each."""
     width = max(len(name) for name in fields)
     for name, value in fields.items():
-        print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")  # noqa: T201
+        say(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
 
 
 def say(text: str) -> None:
-    """Print one line."""
-    print(text)  # noqa: T201
+    """Print a line at once: whoever reads a pipe must not wait for the end of a command that runs on."""
+    print(text, flush=True)  # noqa: T201 # a command line prints
 
 
 def complain(error: errors.ClipwardenError, *, as_json: bool) -> None:
