@@ -122,6 +122,7 @@ class Stack:
             "CLIPWARDEN_MEDIA__URL_SECRET": self.secrets().url_secret,
             "CLIPWARDEN_REKOGNITION__ENDPOINT_URL": self.endpoint_url,
             "CLIPWARDEN_REKOGNITION__REGION": REGION,
+            "CLIPWARDEN_REKOGNITION__GET_RATE": "20",
             "CLIPWARDEN_REKOGNITION__FIRST_LOOK": "0.5",
             "CLIPWARDEN_REKOGNITION__LONGEST_INTERVAL": "5",
             "CLIPWARDEN_WORKER__LEASE": str(self.options.lease),

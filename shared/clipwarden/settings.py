@@ -77,10 +77,14 @@ class RekognitionSettings(Group):
     """Endpoint; when unset, AWS."""
     slots: int = Field(default=20, ge=1, le=1000)
     """Concurrent jobs: AWS grants 20 per account and region unless raised."""
+    start_rate: float = Field(default=5.0, gt=0, le=1000)
+    """Start calls per second, over all workers; AWS grants 5."""
+    get_rate: float = Field(default=5.0, gt=0, le=1000)
+    """Get calls per second, over all workers; AWS grants 20 in us-east-1, us-west-2 and eu-west-1, else 5."""
     first_look: Seconds = 5.0
-    """Seconds from a job's start to the first look at it."""
-    look_growth: float = Field(default=1.3, ge=1, le=10)
-    """Factor by which the interval to the next look grows."""
+    """Seconds from a job's start to the first look at it, until it is known how long jobs take."""
+    look_growth: float = Field(default=1.1, gt=1, le=10)
+    """Factor by which a job's age grows from one look to the next."""
     longest_interval: Seconds = 60.0
     """Longest interval between two looks, in seconds."""
     deadline: Seconds = 6 * 3600.0

@@ -65,7 +65,7 @@ def test_fewer_slots_than_jobs_admit_nothing_until_enough_have_ended(engine: Eng
         admit(conn)
         pools.ensure(conn, POOL, 1, at(1))
         assert admit(conn) == []
-        assert pools.every(conn) == [pools.Pool(name=POOL, slots=1)]
+        assert pools.every(conn) == [pools.Pool(name=POOL, slots=1, limit=1)]
 
 
 def test_threads_that_admit_at_once_never_exceed_the_slots(engine: Engine) -> None:

@@ -1,7 +1,7 @@
 """The only way from ``queued`` to ``starting``: as many as the pool has free slots, fairly, in one transaction."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -14,8 +14,14 @@ from clipwarden_workers.services import Services
 
 
 def refill(services: Services, conn: Connection, now: datetime) -> Sequence[Moderation]:
-    """Reserve the pool's free slots for the next moderations, within the caller's transaction."""
-    return pools.admit(conn, services.pool, now=now, until=services.lease(now))
+    """Reserve the pool's free slots for the next moderations, within the caller's transaction.
+
+    Returns those that may start at once; the others are sent by a dispatcher when it is their turn.
+    """
+    until = services.lease(now)
+    gap = timedelta(seconds=1 / services.settings.rekognition.start_rate)
+    admitted = pools.admit(conn, services.pool, now=now, until=until, gap=gap)
+    return [moderation for moderation in admitted if moderation.due_at == until]
 
 
 def announce(services: Services, admitted: Sequence[Moderation]) -> None:

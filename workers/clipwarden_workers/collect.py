@@ -6,7 +6,7 @@ from clipwarden import errors, labels, logs
 from clipwarden.moderation import Moderation, Stage
 from clipwarden.store import assets, leases, schema
 from clipwarden.store.engine import read, write
-from clipwarden_workers import admission, backoff, turn
+from clipwarden_workers import admission, looking, turn
 from clipwarden_workers.rekognition import Look
 from clipwarden_workers.services import Services
 
@@ -26,19 +26,12 @@ def collect(services: Services, moderation: Moderation) -> None:
 
 
 def _look_again(services: Services, moderation: Moderation) -> None:
-    settings, now = services.settings.rekognition, services.clock.now()
+    now = services.clock.now()
     if moderation.started_at and now > moderation.started_at + _deadline(services, moderation):
         raise errors.AnalysisFailed(f"the job has not ended within its deadline, seen {moderation.looks + 1} times")
-    interval = min(settings.longest_interval, settings.first_look * settings.look_growth**moderation.looks)
     with write(services.engine) as conn:
-        turn.shift(
-            conn,
-            moderation,
-            Stage.ANALYSING,
-            now=now,
-            due_at=now + backoff.jittered(interval),
-            looks=moderation.looks + 1,
-        )
+        due_at = now + looking.again(services, conn, moderation, now)
+        turn.shift(conn, moderation, Stage.ANALYSING, now=now, due_at=due_at, looks=moderation.looks + 1)
 
 
 def _deadline(services: Services, moderation: Moderation) -> timedelta:
@@ -61,6 +54,8 @@ def _free_slot(services: Services, moderation: Moderation) -> bool:
             stage=Stage.COLLECTING,
             ended_at=now,
         )
+        if freed and (asset := assets.by_id(conn, moderation.asset_id)) is not None:
+            looking.learn(services, conn, moderation, asset, now)
         admitted = admission.refill(services, conn, now) if freed else []
     admission.announce(services, admitted)
     return freed

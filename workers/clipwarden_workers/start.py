@@ -1,12 +1,10 @@
 """The actor ``start``: begin the Rekognition job of a moderation that holds a slot."""
 
-from datetime import timedelta
-
 from clipwarden import errors, logs
 from clipwarden.moderation import Moderation, Stage
-from clipwarden.store import assets
+from clipwarden.store import assets, pools
 from clipwarden.store.engine import read, write
-from clipwarden_workers import backoff, turn
+from clipwarden_workers import looking, turn
 from clipwarden_workers.services import Services
 
 log = logs.logger(__name__)
@@ -32,8 +30,8 @@ def start(services: Services, moderation: Moderation) -> None:
         _put_back(services, moderation, exc)
         return
     now = services.clock.now()
-    first_look = now + timedelta(seconds=services.settings.rekognition.first_look)
     with write(services.engine) as conn:
+        first_look = now + looking.first(services, conn, asset)
         turn.shift(
             conn, moderation, Stage.ANALYSING, now=now, due_at=first_look, job_id=job_id, started_at=now, looks=0
         )
@@ -41,9 +39,9 @@ def start(services: Services, moderation: Moderation) -> None:
 
 
 def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsExhausted) -> None:
-    """Queue the moderation again: others use the same quota, and the attempt does not count."""
+    """Queue the moderation again, in its place: others use the same quota, and the attempt does not count."""
     now = services.clock.now()
-    pause = backoff.jittered(services.settings.rekognition.refused_wait)
     with write(services.engine) as conn:
-        turn.shift(conn, moderation, Stage.QUEUED, now=now, due_at=now + pause, attempt=moderation.attempt - 1)
-    log.warning("no slot at Rekognition", reason=str(reason), seconds=pause.seconds)
+        pools.lower(conn, services.pool, now=now, wait=services.settings.rekognition.refused_wait)
+        turn.shift(conn, moderation, Stage.QUEUED, now=now, due_at=now, attempt=moderation.attempt - 1)
+    log.warning("no slot at Rekognition", reason=str(reason))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -23,24 +23,61 @@ class Pool:
 
     name: str
     slots: int
+    limit: int  #: Slots that others leave to us, as far as is known.
+    probe_at: datetime | None = None  #: When one more is tried for; ``None`` at the full number.
+    probe_wait: float = 0.0  #: Seconds from one try to the next.
+    next_start_at: datetime | None = None  #: When the next Start call may be made.
+    job_ratio: float | None = None  #: Seconds that a job takes for each second of video; ``None`` until one has ended.
 
 
 #: Most moderations that one call admits: each may need an arm of a compound query, and SQLite takes 500 of those.
 BATCH = 200
 
+#: Longest time, in seconds, from one try for one more slot to the next.
+LONGEST_PROBE_WAIT = 900.0
+
+# The share of the latest job in what is known of how long jobs take.
+_LEARNING = 0.1
+
 _c = moderations.c
 
 
 def ensure(conn: Connection, name: str, slots: int, now: datetime) -> None:
-    """Create the pool, or give the existing one this number of slots."""
-    changed = {"slots": slots, "updated_at": now}
-    rows.insert_or_update(conn, pools, {"name": name, "created_at": now, **changed}, key="name", update=changed)
+    """Create the pool, or give the existing one this number of slots; what was learned of the same number stays."""
+    new = {"name": name, "slots": slots, "limit": slots, "probe_wait": 0.0, "created_at": now, "updated_at": now}
+    limit = sa.case((pools.c.slots == slots, pools.c.limit), else_=slots)
+    rows.insert_or_update(conn, pools, new, key="name", update={"slots": slots, "limit": limit, "updated_at": now})
 
 
 def every(conn: Connection) -> list[Pool]:
     """Return all pools by name."""
-    query = sa.select(pools.c.name, pools.c.slots).order_by(pools.c.name)
-    return [Pool(**row) for row in conn.execute(query).mappings()]
+    return [_parse(row) for row in conn.execute(sa.select(pools).order_by(pools.c.name)).mappings()]
+
+
+def by_name(conn: Connection, name: str) -> Pool | None:
+    """Return the pool of this name."""
+    row = conn.execute(sa.select(pools).where(pools.c.name == name)).mappings().one_or_none()
+    return _parse(row) if row is not None else None
+
+
+def lower(conn: Connection, name: str, *, now: datetime, wait: float) -> None:
+    """Lower the limit to the jobs that are open, after Rekognition had no slot for one more: others use the quota.
+
+    One more is tried for after ``wait`` seconds; with each try that fails, four times as long, with each that does
+    not, half as long.
+    """
+    pool = _hold(conn, name)
+    open_jobs = sa.select(sa.func.count()).where(_c.pool == name, _c.stage == Stage.ANALYSING)
+    limit = min(pool.limit, conn.execute(open_jobs).scalar_one())
+    pause = min(LONGEST_PROBE_WAIT, max(wait, 4 * pool.probe_wait))
+    _change(conn, name, limit=limit, probe_wait=pause, probe_at=now + timedelta(seconds=pause))
+
+
+def learn(conn: Connection, name: str, *, job_seconds: float, video_seconds: float) -> None:
+    """Take into account how long a job took, the latest ones most."""
+    seen = job_seconds / max(video_seconds, 1.0)
+    mixed = pools.c.job_ratio * (1 - _LEARNING) + seen * _LEARNING
+    _change(conn, name, job_ratio=sa.func.coalesce(mixed, seen))
 
 
 def in_use(conn: Connection, pool: str) -> int:
@@ -50,13 +87,18 @@ def in_use(conn: Connection, pool: str) -> int:
     return taken
 
 
-def admit(conn: Connection, pool: str, *, now: datetime, until: datetime) -> list[Moderation]:
-    """Give the pool's free slots to moderations that are queued and due, and return those, with a lease until then.
+def admit(
+    conn: Connection, pool: str, *, now: datetime, until: datetime, gap: timedelta = timedelta(0)
+) -> list[Moderation]:
+    """Give the pool's free slots to moderations that are queued and due, and return those.
 
-    Each slot goes to the account with the fewest in flight, there by priority, then by age. Raises NotFound when there
-    is no such pool.
+    Each slot goes to the account with the fewest in flight, there by priority, then by age. Start calls are to be
+    ``gap`` apart, whoever makes them: what may start at once is leased until then, the others fall due at their time.
+    Raises NotFound when there is no such pool.
     """
-    free = min(_slots(conn, pool) - in_use(conn, pool), BATCH)
+    held = _hold(conn, pool)
+    taken = in_use(conn, pool)
+    free = min(_limit(conn, held, taken, now) - taken, BATCH)
     if free <= 0:
         return []
     in_flight = _hungriest(conn, pool, now, free)
@@ -65,18 +107,44 @@ def admit(conn: Connection, pool: str, *, now: datetime, until: datetime) -> lis
     waiting: dict[str, list[RowMapping]] = defaultdict(list)
     for row in conn.execute(_next_of_each(list(in_flight), pool, now, free)).mappings():
         waiting[row["account_id"]].append(row)
-    picks = list(_fairly(waiting, in_flight, free))
-    return [moderation for pick in picks if (moderation := _start(conn, pick, pool, now, until)) is not None]
+    admitted: list[Moderation] = []
+    begin = max(now, held.next_start_at or now)
+    for pick in _fairly(waiting, in_flight, free):
+        due_at = until if begin <= now else begin
+        if (moderation := _start(conn, pick, pool, now, due_at)) is not None:
+            admitted.append(moderation)
+            begin += gap
+    if admitted and gap:
+        _change(conn, pool, next_start_at=begin)
+    return admitted
 
 
-def _slots(conn: Connection, pool: str) -> int:
-    """Return the pool's size; holds the pool for the rest of the transaction, so that no two admissions overlap."""
+def _hold(conn: Connection, name: str) -> Pool:
+    """Return the pool, and hold it for the rest of the transaction, so that no two admissions overlap."""
     # SQLite knows no FOR UPDATE and needs none: there, a transaction that may write is alone from its beginning.
-    query = sa.select(pools.c.slots).where(pools.c.name == pool).with_for_update(key_share=True)
-    slots: int | None = conn.execute(query).scalar_one_or_none()
-    if slots is None:
-        raise errors.NotFound(f"there is no pool named {pool}")
-    return slots
+    query = sa.select(pools).where(pools.c.name == name).with_for_update(key_share=True)
+    row = conn.execute(query).mappings().one_or_none()
+    if row is None:
+        raise errors.NotFound(f"there is no pool named {name}")
+    return _parse(row)
+
+
+def _limit(conn: Connection, pool: Pool, taken: int, now: datetime) -> int:
+    """Return how many slots may be used now: one more than before, when it is time to try that."""
+    limit = min(pool.limit, pool.slots)
+    if limit == pool.slots or taken < limit or (pool.probe_at is not None and now < pool.probe_at):
+        return limit
+    pause = pool.probe_wait / 2
+    _change(conn, pool.name, limit=limit + 1, probe_wait=pause, probe_at=now + timedelta(seconds=pause))
+    return limit + 1
+
+
+def _change(conn: Connection, name: str, **changes: Any) -> None:
+    conn.execute(sa.update(pools).where(pools.c.name == name).values(**changes))
+
+
+def _parse(row: RowMapping) -> Pool:
+    return Pool(**{name: row[name] for name in Pool.__dataclass_fields__})
 
 
 def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[str, int]:
@@ -135,7 +203,7 @@ def _bid(in_flight: int, rows: Sequence[RowMapping], index: int) -> tuple[tuple[
     return (in_flight, -row["priority"], row["created_at"], row["id"]), rows, index
 
 
-def _start(conn: Connection, pick: RowMapping, pool: str, now: datetime, until: datetime) -> Moderation | None:
+def _start(conn: Connection, pick: RowMapping, pool: str, now: datetime, due_at: datetime) -> Moderation | None:
     attempt = pick["attempt"] + 1
     started = (
         sa.update(moderations)
@@ -146,7 +214,7 @@ def _start(conn: Connection, pick: RowMapping, pool: str, now: datetime, until: 
             attempt=attempt,
             request_token=ids.request_token(pick["id"], attempt),
             fence=_c.fence + 1,
-            due_at=until,
+            due_at=due_at,
             looks=0,
             faults=0,
             updated_at=now,

@@ -202,6 +202,13 @@ pools = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     _number("slots"),
+    # How many of the slots others leave to us, and when to try for one more.
+    _number("limit"),
+    _optional("probe_at", UtcDateTime),
+    sa.Column("probe_wait", sa.Double, nullable=False),
+    # When the next Start call may be made, and how long jobs take for each second of video.
+    _optional("next_start_at", UtcDateTime),
+    _optional("job_ratio", sa.Double),
     _moment("created_at"),
     _moment("updated_at"),
     sa.CheckConstraint("slots >= 0", name="slots"),
