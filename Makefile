@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Many tests wait for servers, so that more of them than processors may run at once.
+TESTERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -31,7 +33,7 @@ format: $(VENV)/.dev ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 test: $(VENV)/.dev ## run all tests; they start and stop their own servers
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n $(TESTERS)
 
 test-unit: $(VENV)/.dev ## run the tests that need no server
 	$(BIN)/pytest tests/unit

@@ -53,7 +53,7 @@ def test_start_calls_keep_to_the_rate_so_that_none_is_throttled(pipeline: Pipeli
 
 def test_slots_that_others_use_delay_videos_but_lose_or_abort_none(pipeline: Pipeline) -> None:
     _occupy(pipeline, 17)
-    pipeline.endpoint.tell(Script(seconds=2))
+    pipeline.endpoint.tell(Script(seconds=1))
     for moderation_id in _enqueue(pipeline, 12):
         moderation = pipeline.decided(moderation_id, within=60)
         assert (moderation.status, moderation.attempt) == (Status.APPROVED, 1)
