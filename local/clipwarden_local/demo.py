@@ -82,7 +82,7 @@ def _moderate(videos: Sequence[Path], policy: str, timeout: float, console: Cons
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="clipwarden-demo-")))
         stack = Stack(Options(data=folder, log_level="error"), report=lambda _: None)
-        receiver = running.enter_context(Receiver(secret=_secret(stack, folder)))
+        receiver = running.enter_context(Receiver(secret=stack.secrets().api_secret))
         with console.status("starting Redis, a Rekognition-compatible endpoint and a worker …"):
             running.enter_context(stack)
         settings = stack.settings()
@@ -93,11 +93,6 @@ def _moderate(videos: Sequence[Path], policy: str, timeout: float, console: Cons
         cases = [_enqueue(stack, ask, progress, file) for file in videos]
         _follow(stack, client, progress, cases, timeout)
         return [_result(case, client.get(case.id), receiver) for case in cases]
-
-
-def _secret(stack: Stack, folder: Path) -> str:
-    folder.mkdir(exist_ok=True)
-    return stack.secrets().api_secret
 
 
 def _progress(console: Console) -> Progress:

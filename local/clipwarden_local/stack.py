@@ -146,6 +146,7 @@ class Stack:
 
     def secrets(self) -> Secrets:
         """Return the data folder's secrets, made up and kept on first use."""
+        self._data.mkdir(parents=True, exist_ok=True)
         path = self._data / "secrets.json"
         if not path.exists():
             made = {

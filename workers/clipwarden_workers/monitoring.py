@@ -26,7 +26,8 @@ def serving(settings: Settings, directory: str, supervisor: Supervisor) -> Itera
         server = ThreadingHTTPServer((worker.metrics_host, worker.metrics_port), handler)
     except OSError as exc:
         where = f"{worker.metrics_host}:{worker.metrics_port}"
-        raise errors.ConfigurationError(f"cannot serve metrics on {where}: {exc}") from exc
+        hint = "CLIPWARDEN_WORKER__METRICS_PORT names another port, or 0 for none"
+        raise errors.ConfigurationError(f"cannot serve metrics on {where}: {exc.strerror}; {hint}") from exc
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     log.info("metrics served", url=f"http://{worker.metrics_host}:{server.server_port}/metrics")
