@@ -98,7 +98,22 @@ class Account:
     notification_url: str | None = None
     signature_algorithm: str = "sha1"
     default_taxonomy: str = "6.1"
+    weight: float = 1.0  #: Its share of the slots, in proportion to others'.
+    max_in_flight: int | None = None  #: Most slots that it may hold in one pool; ``None`` for no cap.
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A named set of upload options of one account."""
+
+    id: str
+    account_id: str
+    name: str
+    unsigned: bool  #: Whether uploads through it need no signature.
+    options: dict[str, Any]  #: Such as ``moderation`` and ``notification_url``.
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +135,7 @@ class Asset:
     faults: int
     created_at: datetime
     updated_at: datetime
+    restored_at: datetime | None = None  #: When these bytes were brought back from the quarantine.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +163,7 @@ class Moderation:
     request_token: str | None
     job_id: str | None
     looks: int  #: How often this job was looked at.
+    hinted_at: datetime | None = None  #: When a message about the job last made it due.
     labels_key: str | None  #: Where all labels of the job are kept in the media store.
     label_count: int | None
     model_version: str | None

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
 from clipwarden.moderation import Moderation, Stage
-from clipwarden.store import leases, moderations, pools, schema
+from clipwarden.store import accounts, leases, moderations, pools, schema
 from clipwarden.store.engine import read, write
 from records import START, account, asset, at, moderation
 
@@ -175,3 +175,39 @@ def test_an_empty_queue_admits_nothing(engine: Engine) -> None:
 def test_a_pool_that_does_not_exist_is_not_found(engine: Engine) -> None:
     with pytest.raises(errors.NotFound, match="nowhere"), write(engine) as conn:
         admit(conn, "nowhere")
+
+
+def test_an_account_of_twice_the_weight_holds_twice_the_slots(engine: Engine) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 9, START)
+        queued(conn, "a", 20)
+        queued(conn, "b", 20)
+        accounts.share(conn, account(conn, "b").id, weight=2, max_in_flight=None)
+        held = Counter(row.account_id for row in admit(conn))
+    assert sorted(held.values()) == [3, 6]
+    assert held[_id(engine, "b")] == 6
+
+
+@pytest.mark.parametrize("cap", [0, 2, 20])
+def test_an_account_never_holds_more_slots_than_its_cap_and_others_take_the_rest(engine: Engine, cap: int) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 6, START)
+        queued(conn, "a", 20)
+        accounts.share(conn, account(conn, "a").id, weight=1, max_in_flight=cap)
+        assert len(admit(conn)) == min(cap, 6)
+        assert admit(conn) == []
+        queued(conn, "b", 20)
+        assert len(admit(conn)) == 6 - min(cap, 6)
+
+
+@pytest.mark.parametrize(("weight", "cap"), [(0, None), (-1, None), (float("nan"), None), (1, -1)])
+def test_a_share_that_makes_no_sense_is_refused(engine: Engine, weight: float, cap: int | None) -> None:
+    with write(engine) as conn, pytest.raises(errors.Conflict):
+        accounts.share(conn, account(conn).id, weight=weight, max_in_flight=cap)
+
+
+def _id(engine: Engine, name: str) -> str:
+    with read(engine) as conn:
+        found = accounts.by_name(conn, name)
+    assert found is not None
+    return found.id

@@ -174,7 +174,13 @@ ROWS = 4000
 def fill(conn: Connection) -> None:
     """Make a backlog of one account: waiting and decided moderations, and one of each other stage."""
     given = {"created_at": START, "updated_at": START}
-    fixed = {"api_secret": "s", "signature_algorithm": "sha1", "default_taxonomy": "6.1", "created_at": START}
+    fixed = {
+        "api_secret": "s",
+        "signature_algorithm": "sha1",
+        "default_taxonomy": "6.1",
+        "weight": 1.0,
+        "created_at": START,
+    }
     owners = [{"id": id, "name": id, "api_key": id, **fixed} for id in (ACCOUNT, OTHER)]
     conn.execute(sa.insert(schema.accounts), owners)
     pools.ensure(conn, "pool", 3, START)

@@ -21,13 +21,24 @@ def ensure(
     given = {"api_key": api_key, "api_secret": api_secret}
     if notification_url is not None:
         given["notification_url"] = notification_url
-    defaults = {"signature_algorithm": "sha1", "default_taxonomy": "6.1"}
+    defaults = {"signature_algorithm": "sha1", "default_taxonomy": "6.1", "weight": 1.0}
     values = {"id": ids.new_id(), "name": name, "created_at": now, **defaults, **given}
     try:
         row = rows.insert_or_update(conn, accounts, values, key="name", update=given)
     except sa.exc.IntegrityError as exc:
         raise errors.Conflict(f"the API key of account {name} is another account's") from exc
     return parse(row)
+
+
+def share(conn: Connection, id: str, *, weight: float, max_in_flight: int | None) -> None:
+    """Set an account's share of the slots, and the most it may hold in one pool.
+
+    Raises Conflict for a weight that is not above 0, or a cap below 0.
+    """
+    if not 0 < weight < float("inf") or (max_in_flight is not None and max_in_flight < 0):
+        raise errors.Conflict("an account's weight must be above 0, and its cap 0 or more")
+    values = {"weight": weight, "max_in_flight": max_in_flight}
+    conn.execute(sa.update(accounts).where(accounts.c.id == id).values(**values))
 
 
 def by_name(conn: Connection, name: str) -> Account | None:

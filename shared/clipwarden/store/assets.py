@@ -45,6 +45,15 @@ def by_public_id(conn: Connection, account_id: str, public_id: str) -> Asset | N
     return parse(row) if row is not None else None
 
 
+def brought_back(conn: Connection, location: Location) -> list[Asset]:
+    """Return the assets whose bytes were brought back to this object, or are on their way; its version plays no part."""
+    c = assets.c
+    on_their_way = sa.and_(c.placed == Placement.QUARANTINE, c.wanted == Placement.LIBRARY)
+    there = sa.and_(c.restored_at.is_not(None), c.placed == Placement.LIBRARY)
+    named = sa.select(assets).where(c.bucket == location.bucket, c.key == location.key, sa.or_(on_their_way, there))
+    return [parse(row) for row in conn.execute(named).mappings()]
+
+
 def record(
     conn: Connection,
     id: str,
@@ -77,6 +86,7 @@ def record(
         "due_at": sa.null(),
         "fence": assets.c.fence + 1,
         "faults": 0,
+        "restored_at": sa.null(),
     }
     anew = assets.c.etag != etag
     changed = {name: sa.case((anew, value), else_=assets.c[name]) for name, value in replaced.items()}
@@ -115,7 +125,7 @@ def settle(
     """
     changes: dict[str, Any] = {"placed": placed, "faults": 0, "fence": assets.c.fence + 1, "updated_at": now}
     if location is not None:
-        changes |= {"object_version": location.version, "etag": etag}
+        changes |= {"object_version": location.version, "etag": etag, "restored_at": now}
     due = sa.case((assets.c.wanted == placed, sa.null()), else_=sa.literal(now, assets.c.due_at.type))
     held = sa.update(assets).where(assets.c.id == asset.id, assets.c.fence == asset.fence)
     return conn.execute(held.values(**changes, due_at=due)).rowcount == 1

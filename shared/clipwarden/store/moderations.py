@@ -114,6 +114,17 @@ def page(
     return Page(items=items, next_cursor=cursor.encode(items[-1].created_at, items[-1].id) if found[limit:] else None)
 
 
+def hint(conn: Connection, job_id: str, *, now: datetime, until: datetime) -> bool:
+    """Make the moderation whose job this is due now, if the job is not known to have ended; say whether there was one.
+
+    Until then further messages about the same job change nothing, so that no number of them leads to many looks.
+    """
+    running = sa.and_(_c.job_id == job_id, one_of(_c.stage, [Stage.ANALYSING]))
+    rested = sa.or_(_c.hinted_at.is_(None), _c.hinted_at <= now)
+    hinted = sa.update(moderations).where(running, rested).values(due_at=now, hinted_at=until)
+    return conn.execute(hinted).rowcount > 0
+
+
 def stages(conn: Connection) -> list[StageCount]:
     """Count the moderations of each stage that has any."""
     query = sa.select(_c.stage, sa.func.count().label("count"), sa.func.min(_c.updated_at).label("oldest"))

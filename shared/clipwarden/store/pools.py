@@ -30,6 +30,19 @@ class Pool:
     job_ratio: float | None = None  #: Seconds that a job takes for each second of video; ``None`` until one has ended.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Share:
+    """What an account holds of a pool, and how much it may."""
+
+    in_flight: int
+    weight: float
+    cap: int | None
+
+    def allows(self, more: int) -> bool:
+        """Say whether another one may follow after that many more."""
+        return self.cap is None or self.in_flight + more < self.cap
+
+
 #: Most moderations that one call admits: each may need an arm of a compound query, and SQLite takes 500 of those.
 BATCH = 200
 
@@ -92,7 +105,8 @@ def admit(
 ) -> list[Moderation]:
     """Give the pool's free slots to moderations that are queued and due, and return those.
 
-    Each slot goes to the account with the fewest in flight, there by priority, then by age. Start calls are to be
+    Each slot goes to the account with the fewest in flight for its weight, there by priority, then by age; none goes
+    to an account that is at its cap. Start calls are to be
     ``gap`` apart, whoever makes them: what may start at once is leased until then, the others fall due at their time.
     Raises NotFound when there is no such pool.
     """
@@ -101,15 +115,15 @@ def admit(
     free = min(_limit(conn, held, taken, now) - taken, BATCH)
     if free <= 0:
         return []
-    in_flight = _hungriest(conn, pool, now, free)
-    if not in_flight:
+    shares = _hungriest(conn, pool, now, free)
+    if not shares:
         return []
     waiting: dict[str, list[RowMapping]] = defaultdict(list)
-    for row in conn.execute(_next_of_each(list(in_flight), pool, now, free)).mappings():
+    for row in conn.execute(_next_of_each(list(shares), pool, now, free)).mappings():
         waiting[row["account_id"]].append(row)
     admitted: list[Moderation] = []
     begin = max(now, held.next_start_at or now)
-    for pick in _fairly(waiting, in_flight, free):
+    for pick in _fairly(waiting, shares, free):
         due_at = until if begin <= now else begin
         if (moderation := _start(conn, pick, pool, now, due_at)) is not None:
             admitted.append(moderation)
@@ -147,8 +161,8 @@ def _parse(row: RowMapping) -> Pool:
     return Pool(**{name: row[name] for name in Pool.__dataclass_fields__})
 
 
-def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[str, int]:
-    """Return how many each account has in flight, for those that come first; with N slots free, N are enough.
+def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[str, _Share]:
+    """Return what each account has in flight, for those that come first; with N slots free, N are enough.
 
     (Each pick moves one account back, so the first N-1 picks leave one of the first N where it stood: before the rest.)
     """
@@ -158,16 +172,21 @@ def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[s
     )
     each = sa.select(
         accounts.c.id,
+        accounts.c.weight,
+        accounts.c.max_in_flight,
         queued.with_only_columns(_c.id).limit(1).scalar_subquery().label("head"),
         flying.correlate(accounts).scalar_subquery().label("in_flight"),
     ).subquery()
     query = (
-        sa.select(each.c.id, each.c.in_flight)
+        sa.select(each.c.id, each.c.in_flight, each.c.weight, each.c.max_in_flight)
         .join_from(each, moderations, _c.id == each.c.head)
-        .order_by(each.c.in_flight, _c.priority.desc(), _c.created_at, _c.id)
+        .where(sa.or_(each.c.max_in_flight.is_(None), each.c.in_flight < each.c.max_in_flight))
+        .order_by(each.c.in_flight / each.c.weight, _c.priority.desc(), _c.created_at, _c.id)
         .limit(limit)
     )
-    return {row.id: row.in_flight for row in conn.execute(query)}
+    return {
+        row.id: _Share(in_flight=row.in_flight, weight=row.weight, cap=row.max_in_flight) for row in conn.execute(query)
+    }
 
 
 def _next_of_each(account_ids: Iterable[str], pool: str, now: datetime, limit: int) -> sa.CompoundSelect[Any]:
@@ -184,23 +203,24 @@ def _queued(pool: str, now: datetime) -> sa.Select[Any]:
 
 
 def _fairly(
-    waiting: Mapping[str, Sequence[RowMapping]], in_flight: Mapping[str, int], limit: int
+    waiting: Mapping[str, Sequence[RowMapping]], shares: Mapping[str, _Share], limit: int
 ) -> Iterator[RowMapping]:
     """Yield at most ``limit`` rows; each account's rows are in order, and each pick counts as in flight at once."""
-    heap = [_bid(in_flight[account], rows, 0) for account, rows in waiting.items()]
+    heap = [_bid(shares[account], rows[0], account, 0) for account, rows in waiting.items()]
     heapify(heap)
     for _ in range(limit):
         if not heap:
             return
-        (flying, *_), rows, index = heappop(heap)
-        yield rows[index]
-        if index + 1 < len(rows):
-            heappush(heap, _bid(flying + 1, rows, index + 1))
+        *_, account, picked = heappop(heap)
+        rows, share = waiting[account], shares[account]
+        yield rows[picked]
+        if picked + 1 < len(rows) and share.allows(picked + 1):
+            heappush(heap, _bid(share, rows[picked + 1], account, picked + 1))
 
 
-def _bid(in_flight: int, rows: Sequence[RowMapping], index: int) -> tuple[tuple[Any, ...], Sequence[RowMapping], int]:
-    row = rows[index]
-    return (in_flight, -row["priority"], row["created_at"], row["id"]), rows, index
+def _bid(share: _Share, row: RowMapping, account: str, picked: int) -> tuple[Any, ...]:
+    load = (share.in_flight + picked) / share.weight
+    return load, -row["priority"], row["created_at"], row["id"], account, picked
 
 
 def _start(conn: Connection, pick: RowMapping, pool: str, now: datetime, due_at: datetime) -> Moderation | None:

@@ -93,9 +93,12 @@ accounts = sa.Table(
     _optional("notification_url"),
     _text("signature_algorithm"),
     _text("default_taxonomy"),
+    sa.Column("weight", sa.Double, nullable=False),
+    _optional("max_in_flight", sa.Integer),
     _moment("created_at"),
     sa.UniqueConstraint("name"),
     sa.UniqueConstraint("api_key"),
+    sa.CheckConstraint("weight > 0", name="weight"),
 )
 
 presets = sa.Table(
@@ -131,6 +134,8 @@ assets = sa.Table(
     _number("faults"),
     _moment("created_at"),
     _moment("updated_at"),
+    # When a move brought back the bytes that are there now.
+    _optional("restored_at", UtcDateTime),
     sa.UniqueConstraint("account_id", "public_id"),
 )
 
@@ -158,6 +163,8 @@ moderations = sa.Table(
     _optional("request_token"),
     _optional("job_id"),
     _number("looks"),
+    # When a message about the job last led to a look at it.
+    _optional("hinted_at", UtcDateTime),
     _optional("labels_key"),
     _optional("label_count", sa.Integer),
     _optional("model_version"),
@@ -254,6 +261,9 @@ _partial(
     where=one_of(_m.stage, [Stage.QUEUED]),
 )
 _partial("ix_moderations_slots", _m.pool, _m.account_id, where=one_of(_m.stage, SLOT_STAGES))
+# What messages from outside name: a job that runs, and an object.
+_partial("ix_moderations_job", _m.job_id, where=one_of(_m.stage, [Stage.ANALYSING]))
+sa.Index("ix_assets_location", assets.c.bucket, assets.c.key)
 # Listings, newest first.
 sa.Index("ix_moderations_listing", _m.account_id, _m.kind, _m.status, _m.created_at, _m.id)
 sa.Index("ix_moderations_account", _m.account_id, _m.created_at, _m.id)
