@@ -7,7 +7,7 @@ TESTERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit lock clean
+.PHONY: help demo run check format test test-unit bench lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: $(VENV)/.dev ## run all tests; they start and stop their own servers
 
 test-unit: $(VENV)/.dev ## run the tests that need no server
 	$(BIN)/pytest tests/unit
+
+bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, and write bench/README.md
+	$(BIN)/python -m bench
 
 lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
