@@ -35,6 +35,8 @@ ADMITTED = Counter("clipwarden_admitted_total", "Moderations that got a slot.", 
 FAULTS = Counter("clipwarden_faults_total", "Transient faults that led to a retry.", ["actor", "code"])
 FENCED = Counter("clipwarden_fenced_total", "Messages that found their row taken or moved on.", ["actor"])
 DELIVERIES = Counter("clipwarden_delivery_attempts_total", "Attempts to deliver a callback.", ["outcome"])
+HINTS = Counter("clipwarden_hints_total", "Messages that a job has ended.", ["outcome"])
+S3_EVENTS = Counter("clipwarden_s3_events_total", "S3 events.", ["outcome"])
 
 #: The media type of an exposition.
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 
 from clipwarden import grammar
 from clipwarden.rules import DEFAULT_THRESHOLD, Rule, resolve
@@ -41,13 +42,7 @@ class Policy:
         A name that both taxonomies have is read in the one that the other names belong to; where these do not tell,
         or contradict each other, in ``default_taxonomy``.
         """
-        parsed = grammar.parse(text)
-        home = _home(parsed.thresholds, taxonomy_for(default_taxonomy))
-        settings = (
-            Setting(category=_category(slug, home), threshold=threshold)
-            for slug, threshold in parsed.thresholds.items()
-        )
-        return cls(settings=tuple(settings), asked_for=parsed.min_confidence)
+        return _parse(text, default_taxonomy)
 
     def __str__(self) -> str:
         """Return the canonical parameter; parsing it with the same default taxonomy gives an equal policy."""
@@ -73,6 +68,17 @@ class Policy:
     def explain(self, model_version: str) -> tuple[Rule, ...]:
         """Return the rule of every category that a model may report."""
         return tuple(self._rules[category] for category in taxonomy_for(model_version).categories)
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str, default_taxonomy: str) -> Policy:
+    """Read a parameter; the few that an installation uses are resolved once each, for that takes a millisecond."""
+    parsed = grammar.parse(text)
+    home = _home(parsed.thresholds, taxonomy_for(default_taxonomy))
+    settings = (
+        Setting(category=_category(slug, home), threshold=threshold) for slug, threshold in parsed.thresholds.items()
+    )
+    return Policy(settings=tuple(settings), asked_for=parsed.min_confidence)
 
 
 def _home(slugs: Iterable[str], default: Taxonomy) -> Taxonomy:

@@ -6,9 +6,9 @@ Environment variables are ``CLIPWARDEN_`` + group + ``__`` + name, such as ``CLI
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -93,6 +93,53 @@ class RekognitionSettings(Group):
     """Seconds before a moderation that Rekognition had no slot for is tried again."""
 
 
+class CompletionSettings(Group):
+    """Messages from Rekognition that a job has ended, over SNS and SQS; without them jobs are only polled."""
+
+    topic_arn: str | None = Field(default=None, pattern=r"^arn:aws:sns:[a-z0-9-]+:\d{12}:.+$")
+    """SNS topic that Rekognition publishes to, in Rekognition's region; needs the role."""
+    role_arn: str | None = Field(default=None, pattern=r"^arn:aws:iam::\d{12}:role/.+$")
+    """Role that Rekognition takes on to publish to the topic."""
+    queue_url: str | None = None
+    """SQS queue that is subscribed to the topic; workers read it when it is set."""
+    endpoint_url: str | None = None
+    """SQS endpoint; when unset, AWS."""
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if (self.topic_arn is None) != (self.role_arn is None):
+            raise ValueError("topic_arn and role_arn are set together or not at all")
+        return self
+
+
+class S3PublicId(StrEnum):
+    """How an asset is called that came in by an S3 event."""
+
+    KEY = "key"  #: By its object's key.
+    RANDOM = "random"  #: By a name that is made up.
+
+
+class S3IntakeSettings(Group):
+    """Events of S3, over SQS: videos that land in a bucket are moderated without anybody asking."""
+
+    queue_url: str | None = None
+    """SQS queue that buckets notify; workers read it when it is set."""
+    endpoint_url: str | None = None
+    """SQS endpoint; when unset, AWS."""
+    prefix: str = ""
+    """Beginning of the keys that are moderated; others are passed over."""
+    account: str = "default"
+    """Account that the videos belong to."""
+    preset: str | None = None
+    """The account's preset whose moderation and notification URL win over the two settings below."""
+    moderation: str = Field(default="aws_rek_video", min_length=1)
+    """Moderation parameter."""
+    notification_url: str | None = None
+    """Where callbacks go; when unset, where the account says."""
+    public_id: S3PublicId = S3PublicId.KEY
+    """`key`: a video is called as its object is, and new bytes under a key are a new version; or `random`."""
+
+
 class WorkerSettings(Group):
     """One worker process."""
 
@@ -162,6 +209,8 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     media: MediaSettings = MediaSettings()
     rekognition: RekognitionSettings = RekognitionSettings()
+    completion: CompletionSettings = CompletionSettings()
+    s3_intake: S3IntakeSettings = S3IntakeSettings()
     worker: WorkerSettings = WorkerSettings()
     callback: CallbackSettings = CallbackSettings()
     log: LogSettings = LogSettings()

@@ -1,6 +1,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -314,3 +315,39 @@ def test_a_listing_holds_only_what_matches_all_that_is_asked_for(engine: Engine)
 def test_a_cursor_that_nobody_gave_out_is_a_conflict(engine: Engine) -> None:
     with read(engine) as conn, pytest.raises(errors.Conflict, match="cursor"):
         moderations.page(conn, after="next please")
+
+
+def analysing(conn: Connection, job_id: str) -> Moderation:
+    made = moderation(conn, stage=Stage.STARTING)
+    leases.advance(
+        conn,
+        schema.moderations,
+        made.id,
+        fence=made.fence,
+        now=START,
+        stage=Stage.ANALYSING,
+        job_id=job_id,
+        due_at=at(600),
+    )
+    return present(conn, made.id)
+
+
+def test_a_hint_makes_a_running_job_due_once_in_a_while(engine: Engine) -> None:
+    gap = timedelta(seconds=30)
+    with write(engine) as conn:
+        row = analysing(conn, "job-1")
+        hints = [moderations.hint(conn, "job-1", now=at(seconds), gap=gap) for seconds in (60, 61, 89, 90)]
+        assert hints == [True, False, False, True]
+        hinted = present(conn, row.id)
+    assert (hinted.due_at, hinted.hinted_at, hinted.fence) == (at(90), at(90), row.fence)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.ANALYSING])
+def test_a_hint_of_a_job_that_is_not_running_changes_nothing(engine: Engine, stage: Stage) -> None:
+    with write(engine) as conn:
+        row = analysing(conn, "job-1")
+        leases.advance(conn, schema.moderations, row.id, fence=row.fence, now=START, stage=stage)
+        before = present(conn, row.id)
+        assert not moderations.hint(conn, "job-1", now=at(60), gap=timedelta(0))
+        assert not moderations.hint(conn, "job-2", now=at(60), gap=timedelta(0))
+        assert present(conn, row.id) == before

@@ -1,8 +1,8 @@
 """A pool learns how many slots others leave to it, spaces its Start calls, and learns how long jobs take."""
 
+import random
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import Connection, Engine
 
 from clipwarden.moderation import Stage
@@ -109,12 +109,16 @@ def test_after_a_pause_a_start_call_may_be_made_at_once(engine: Engine) -> None:
     assert later.due_at == at(90)
 
 
-def test_the_time_that_jobs_take_is_learned_from_the_latest_most(engine: Engine) -> None:
+def test_the_first_look_is_learned_so_that_few_jobs_end_before_it(engine: Engine) -> None:
+    chance = random.Random(5)
     with write(engine) as conn:
         pools.ensure(conn, POOL, 1, START)
         assert _pool(conn).job_ratio is None
-        pools.learn(conn, POOL, job_seconds=30, video_seconds=60)
-        assert _pool(conn).job_ratio == pytest.approx(0.5)
-        for _ in range(100):
-            pools.learn(conn, POOL, job_seconds=20, video_seconds=100)
-        assert _pool(conn).job_ratio == pytest.approx(0.2, abs=0.001)
+        pools.learn(conn, POOL, ratio=0.9, early=False)
+        assert _pool(conn).job_ratio == 0.9
+        early = []
+        for _ in range(600):
+            took = chance.uniform(0.2, 0.6)
+            early.append(took < (_pool(conn).job_ratio or 0))
+            pools.learn(conn, POOL, ratio=took, early=early[-1])
+    assert 0.08 < sum(early[200:]) / 400 < 0.22

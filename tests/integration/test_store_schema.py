@@ -14,9 +14,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
-from clipwarden.moderation import DeliveryStage, Kind, Stage, Status
+from clipwarden.moderation import DeliveryStage, Kind, Location, Stage, Status
 from clipwarden.settings import DatabaseSettings
-from clipwarden.store import cursor, deliveries, leases, migrating, moderations, pools, schema
+from clipwarden.store import assets, cursor, deliveries, leases, migrating, moderations, pools, schema
 from clipwarden.store.engine import create_engine, read, write
 from records import START, asset
 
@@ -61,7 +61,7 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0001"
+    assert migrating.revision(engine) == before == "0002"
 
 
 UPGRADE = """
@@ -132,6 +132,14 @@ LEASE: dict[str, Any] = {"now": LATER, "until": LATER, "limit": 10}
         (
             lambda conn: pools.admit(conn, "pool", now=LATER, until=LATER),
             {"ix_moderations_slots", "ix_moderations_queued"},
+        ),
+        (
+            lambda conn: moderations.hint(conn, "job", now=LATER, gap=timedelta(seconds=30)),
+            {"ix_moderations_job"},
+        ),
+        (
+            lambda conn: assets.brought_back(conn, Location(bucket="clips", key="a.mp4")),
+            {"ix_assets_location"},
         ),
         (moderations.page, {"ix_moderations_newest"}),
         (
@@ -249,7 +257,8 @@ def definitions(conn: Connection) -> set[tuple[str, ...]]:
     if conn.dialect.name == "sqlite":
         query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
         rows = conn.exec_driver_sql(query).all()
-        return {(name, *sorted(part.strip(" ,\t") for part in sql.splitlines())) for name, sql in rows}
+        # SQLite writes a column that was added later behind all others, on the last one's line.
+        return {(name, *sorted(filter(None, re.split(r"[\s,()]+", sql)))) for name, sql in rows}
     query = """
         SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname NOT LIKE 'alembic%'
         UNION ALL SELECT indexname, indexdef FROM pg_indexes

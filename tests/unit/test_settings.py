@@ -53,3 +53,11 @@ def test_a_secret_is_not_shown_when_settings_are_printed_or_complained_about(mon
     with pytest.raises(pydantic.ValidationError) as caught:
         Settings()
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["TOPIC_ARN", "ROLE_ARN"])
+def test_a_topic_and_the_role_that_publishes_to_it_are_set_together(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    arns = {"TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:done", "ROLE_ARN": "arn:aws:iam::123456789012:role/rek"}
+    monkeypatch.setenv(f"CLIPWARDEN_COMPLETION__{name}", arns[name])
+    with pytest.raises(pydantic.ValidationError, match="set together"):
+        Settings()

@@ -95,7 +95,7 @@ def _media(settings: Settings) -> str:
 
 
 def _region(settings: Settings) -> str:
-    region = Rekognition(settings.rekognition).region
+    region = Rekognition(settings.rekognition, settings.completion).region
     if settings.media.root is not None:
         return f"pool {region}; media in {settings.media.root}"
     bucket = open_store(settings.media).region(settings.media.bucket)
@@ -108,7 +108,7 @@ def _region(settings: Settings) -> str:
 
 
 def _rekognition(settings: Settings) -> str:
-    client = Rekognition(settings.rekognition)
+    client = Rekognition(settings.rekognition, settings.completion)
     with contextlib.suppress(errors.ResultsExpired):
         client.look("0" * 64)
     nothing = Location(bucket=settings.media.bucket, key=f"clipwarden-doctor-{ids.new_id()}")

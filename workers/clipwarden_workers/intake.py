@@ -1,4 +1,4 @@
-"""The actor ``intake``: a producer's message becomes rows, once, however often it is delivered."""
+"""The actor ``intake``, and what all doors share: a request becomes rows, once, however often it is delivered."""
 
 from typing import Any
 
@@ -16,9 +16,16 @@ def intake(services: Services, payload: dict[str, Any]) -> None:
     """Accept what a producer asks for.
 
     Raises MessageError or NotFound for a message that can never become a row; the bus then keeps it as a dead letter.
-    What can be told to the producer by a callback (an unreadable policy, a missing video) is accepted and ends aborted.
     """
-    wanted = message.read(payload)
+    accept(services, message.read(payload))
+
+
+def accept(services: Services, wanted: message.IntakeMessage) -> bool:
+    """Make the rows of a request and send its first message; ``False`` when it is known already.
+
+    What can be told to the producer by a callback (an unreadable policy, a missing video) is accepted and ends aborted.
+    Raises NotFound when there is no such account.
+    """
     now = services.clock.now()
     with write(services.engine) as conn:
         account = accounts.by_name(conn, wanted.account)
@@ -46,6 +53,7 @@ def intake(services: Services, payload: dict[str, Any]) -> None:
     if created:
         log.info("moderation accepted", account=account.name, source=wanted.source, **moderation.log_context())
         services.bus.send(Step.PROBE, moderation.id, moderation.fence)
+    return created
 
 
 def _kind(parameter: str) -> Kind:

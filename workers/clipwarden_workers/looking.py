@@ -1,6 +1,6 @@
-"""When to look at a job: first when it is predicted to be done, then at intervals in proportion to its age.
+"""When to look at a job: first when a few like it have ended, then at intervals in proportion to its age.
 
-The prediction is learned from the pool's own jobs. An interval of a tenth of a job's age finds its end a twentieth of
+That time is learned from the pool's own jobs. An interval of a tenth of a job's age finds its end a twentieth of
 its length late, at the median; however many jobs are open, all looks together stay within the rate of Get calls.
 """
 
@@ -15,8 +15,6 @@ from clipwarden_workers.services import Services
 
 #: Share of the rate of Get calls that looks may use: the rest is for reading pages.
 _SHARE = 0.8
-#: A job that had ended before the first look took less than that; how much less is not known, and this is assumed.
-_EARLIER = 0.85
 
 
 def first(services: Services, conn: Connection, asset: Asset) -> timedelta:
@@ -36,12 +34,12 @@ def again(services: Services, conn: Connection, moderation: Moderation, now: dat
 
 
 def learn(services: Services, conn: Connection, moderation: Moderation, asset: Asset, now: datetime) -> None:
-    """Remember about how long a job took that was just seen to have ended."""
+    """Remember how long a job took that was just seen to have ended."""
     if moderation.started_at is None or asset.facts is None:
         return
     age = (now - moderation.started_at).total_seconds()
-    seen = age * _EARLIER if moderation.looks == 0 else age / (1 + (services.settings.rekognition.look_growth - 1) / 2)
-    pools.learn(conn, services.pool, job_seconds=seen, video_seconds=asset.facts.duration_ms / 1000)
+    ratio = age / max(asset.facts.duration_ms / 1000, 1.0)
+    pools.learn(conn, services.pool, ratio=ratio, early=moderation.looks == 0)
 
 
 def _shortest(services: Services, conn: Connection) -> float:

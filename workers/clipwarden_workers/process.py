@@ -11,7 +11,7 @@ from clipwarden.settings import Settings
 from clipwarden.store import pools
 from clipwarden.store.engine import write
 from clipwarden.store.migrating import require_current
-from clipwarden_workers import actors
+from clipwarden_workers import actors, completions, s3_events, sqs
 from clipwarden_workers.bus import Queue
 from clipwarden_workers.dispatcher import Dispatcher
 from clipwarden_workers.services import Services, build
@@ -35,6 +35,9 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
     worker.start()
     dispatcher = Dispatcher(services)
     dispatcher.start()
+    listening = readers(services)
+    for reader in listening:
+        reader.start()
     if Queue.MEDIA in queues:
         services.prober.warm()
     log.info("worker started", queues=sorted(queues), threads=settings.worker.threads, pool=services.pool)
@@ -44,9 +47,16 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
     log.info("worker stopping")
     # The dispatcher goes last: it keeps the leases of the actors that are still running.
     worker.stop(timeout=int(settings.worker.drain * 1000))
+    for reader in listening:
+        reader.stop()
     dispatcher.stop()
     services.close()
     log.info("worker stopped")
+
+
+def readers(services: Services) -> list[sqs.Reader]:
+    """Return what reads the queues of AWS that the settings name."""
+    return [found for found in (completions.reader(services), s3_events.reader(services)) if found is not None]
 
 
 def stop_on_signals() -> threading.Event:

@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from clipwarden import errors, metrics
 from clipwarden.moderation import Location
-from clipwarden.settings import RekognitionSettings
+from clipwarden.settings import CompletionSettings, RekognitionSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -46,9 +46,11 @@ class Look:
 class Rekognition:
     """One region's Rekognition, for jobs over videos that it can read from S3."""
 
-    def __init__(self, settings: RekognitionSettings) -> None:
+    def __init__(self, settings: RekognitionSettings, completion: CompletionSettings | None = None) -> None:
+        """Let jobs tell of their end where a topic is set; raises ConfigurationError for one of another region."""
         self._starter = _client(settings, attempts=1)
         self._getter = _client(settings, attempts=3)
+        self._telling = _telling(completion, self.region)
 
     @property
     def region(self) -> str:
@@ -70,6 +72,7 @@ class Rekognition:
                     MinConfidence=min_confidence,
                     ClientRequestToken=token,
                     JobTag=tag,
+                    **self._telling,
                 )
             except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
                 tell(_name(exc))
@@ -109,6 +112,15 @@ class Rekognition:
             except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
                 tell(_name(exc))
                 _raise(exc)
+
+
+def _telling(settings: CompletionSettings | None, region: str) -> dict[str, Any]:
+    if settings is None or settings.topic_arn is None:
+        return {}
+    if (place := settings.topic_arn.split(":")[3]) != region:
+        msg = f"CLIPWARDEN_COMPLETION__TOPIC_ARN is in {place}, but Rekognition is called in {region}: they must agree"
+        raise errors.ConfigurationError(msg)
+    return {"NotificationChannel": {"SNSTopicArn": settings.topic_arn, "RoleArn": settings.role_arn}}
 
 
 def _client(settings: RekognitionSettings, *, attempts: int) -> "RekognitionClient":

@@ -77,7 +77,7 @@ def build(settings: Settings) -> Services:
         bus=Bus(broker),
         media=media,
         prober=Prober(media),
-        rekognition=Rekognition(settings.rekognition),
+        rekognition=Rekognition(settings.rekognition, settings.completion),
         egress=Egress(
             allow_networks=callback.allow_networks,
             connect_timeout=callback.connect_timeout,

@@ -1,7 +1,9 @@
 """The actor ``start``: begin the Rekognition job of a moderation that holds a slot."""
 
+import contextlib
+
 from clipwarden import errors, logs
-from clipwarden.moderation import Moderation, Stage
+from clipwarden.moderation import Location, Moderation, Stage
 from clipwarden.store import assets, pools
 from clipwarden.store.engine import read, write
 from clipwarden_workers import looking, turn
@@ -29,6 +31,8 @@ def start(services: Services, moderation: Moderation) -> None:
     except errors.SlotsExhausted as exc:
         _put_back(services, moderation, exc)
         return
+    except errors.AnalysisRefused as exc:
+        raise _explained(services, asset.location, exc) from exc
     now = services.clock.now()
     with write(services.engine) as conn:
         first_look = now + looking.first(services, conn, asset)
@@ -36,6 +40,21 @@ def start(services: Services, moderation: Moderation) -> None:
             conn, moderation, Stage.ANALYSING, now=now, due_at=first_look, job_id=job_id, started_at=now, looks=0
         )
     log.info("job started", job_id=job_id)
+
+
+def _explained(services: Services, video: Location, refusal: errors.AnalysisRefused) -> errors.AnalysisRefused:
+    """Say of an object that Rekognition cannot read whether its bucket's region is why: Rekognition does not."""
+    region = None
+    if refusal.error == "InvalidS3ObjectException":
+        with contextlib.suppress(errors.ClipwardenError):
+            region = services.media.region(video.bucket)
+    if region in (None, services.pool):
+        return refusal
+    return errors.AnalysisRefused(
+        f"bucket {video.bucket} is in {region}, but Rekognition is called in {services.pool}: "
+        "it only reads buckets of its own region",
+        error=refusal.error,
+    )
 
 
 def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsExhausted) -> None:

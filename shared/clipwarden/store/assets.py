@@ -46,7 +46,10 @@ def by_public_id(conn: Connection, account_id: str, public_id: str) -> Asset | N
 
 
 def brought_back(conn: Connection, location: Location) -> list[Asset]:
-    """Return the assets whose bytes were brought back to this object, or are on their way; its version plays no part."""
+    """Return the assets whose bytes were brought back to this object, or are on their way to it.
+
+    The object's version plays no part.
+    """
     c = assets.c
     on_their_way = sa.and_(c.placed == Placement.QUARANTINE, c.wanted == Placement.LIBRARY)
     there = sa.and_(c.restored_at.is_not(None), c.placed == Placement.LIBRARY)

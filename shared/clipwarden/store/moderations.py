@@ -1,8 +1,8 @@
-"""Moderations: accepting, finding, deciding and overriding them."""
+"""Moderations: accepting, finding, hurrying, deciding and overriding them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -114,14 +114,14 @@ def page(
     return Page(items=items, next_cursor=cursor.encode(items[-1].created_at, items[-1].id) if found[limit:] else None)
 
 
-def hint(conn: Connection, job_id: str, *, now: datetime, until: datetime) -> bool:
-    """Make the moderation whose job this is due now, if the job is not known to have ended; say whether there was one.
+def hint(conn: Connection, job_id: str, *, now: datetime, gap: timedelta) -> bool:
+    """Make the moderation whose job this is due now if the job is not known to have ended, and say whether that was so.
 
-    Until then further messages about the same job change nothing, so that no number of them leads to many looks.
+    Within the gap after one hint others change nothing: however many there are, they lead to few looks.
     """
     running = sa.and_(_c.job_id == job_id, one_of(_c.stage, [Stage.ANALYSING]))
-    rested = sa.or_(_c.hinted_at.is_(None), _c.hinted_at <= now)
-    hinted = sa.update(moderations).where(running, rested).values(due_at=now, hinted_at=until)
+    rested = sa.or_(_c.hinted_at.is_(None), _c.hinted_at <= now - gap)
+    hinted = sa.update(moderations).where(running, rested).values(due_at=now, hinted_at=now)
     return conn.execute(hinted).rowcount > 0
 
 

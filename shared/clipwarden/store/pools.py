@@ -27,7 +27,7 @@ class Pool:
     probe_at: datetime | None = None  #: When one more is tried for; ``None`` at the full number.
     probe_wait: float = 0.0  #: Seconds from one try to the next.
     next_start_at: datetime | None = None  #: When the next Start call may be made.
-    job_ratio: float | None = None  #: Seconds that a job takes for each second of video; ``None`` until one has ended.
+    job_ratio: float | None = None  #: Seconds of job per second of video that few jobs take less than, once known.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ BATCH = 200
 #: Longest time, in seconds, from one try for one more slot to the next.
 LONGEST_PROBE_WAIT = 900.0
 
-# The share of the latest job in what is known of how long jobs take.
-_LEARNING = 0.1
+# How far one job moves what is known of how long jobs take, and the share of jobs that may end before the first look.
+_LEARNING, _EARLY = 0.1, 1 / 7
 
 _c = moderations.c
 
@@ -86,11 +86,14 @@ def lower(conn: Connection, name: str, *, now: datetime, wait: float) -> None:
     _change(conn, name, limit=limit, probe_wait=pause, probe_at=now + timedelta(seconds=pause))
 
 
-def learn(conn: Connection, name: str, *, job_seconds: float, video_seconds: float) -> None:
-    """Take into account how long a job took, the latest ones most."""
-    seen = job_seconds / max(video_seconds, 1.0)
-    mixed = pools.c.job_ratio * (1 - _LEARNING) + seen * _LEARNING
-    _change(conn, name, job_ratio=sa.func.coalesce(mixed, seen))
+def learn(conn: Connection, name: str, *, ratio: float, early: bool) -> None:
+    """Take into account a job that took this many seconds for each second of video.
+
+    ``early`` says that it had ended before it was first looked at. Such jobs leave their slots idle, so the ratio is
+    not the mean: it tends to where one job in seven ends early, and the others are looked at again.
+    """
+    step = 1 - _LEARNING * (1 - _EARLY) if early else 1 + _LEARNING * _EARLY
+    _change(conn, name, job_ratio=sa.func.coalesce(pools.c.job_ratio * step, ratio))
 
 
 def in_use(conn: Connection, pool: str) -> int:

@@ -1,0 +1,148 @@
+"""Reading a queue of Amazon SQS: every message is handled at least once, and deleted only after that."""
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+from prometheus_client import Counter
+
+from clipwarden import errors, logs
+from clipwarden_workers import backoff
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+log = logs.logger(__name__)
+
+#: Seconds that SQS keeps a request open while there is no message, and messages of one answer: its maxima.
+LONGEST_POLL, BATCH = 20, 10
+#: Seconds before the first new try while SQS, or what a message needs, is away; doubles.
+_FIRST_PAUSE = 1.0
+
+
+def connect(queue_url: str, *, endpoint_url: str | None, region: str) -> "SQSClient":
+    """Return a client for a queue; an AWS queue's URL names its region, any other is taken to be in the given one."""
+    named = re.match(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com", queue_url)
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=5,
+        read_timeout=LONGEST_POLL + 10,
+        max_pool_connections=1,
+    )
+    session = boto3.session.Session(region_name=named[1] if named else region)
+    return session.client("sqs", endpoint_url=endpoint_url, config=config)
+
+
+def unwrap(body: str) -> dict[str, Any]:
+    """Return the JSON object that a message is, out of the envelope that SNS puts around it unless told not to.
+
+    Raises MessageError for anything else.
+    """
+    content = _object(body)
+    wrapped = content.get("Type") == "Notification" and isinstance(content.get("Message"), str)
+    return _object(content["Message"]) if wrapped else content
+
+
+class Reader(threading.Thread):
+    """Reads one queue until it is told to stop; waits out whatever is away: SQS, the database, a setting.
+
+    A message whose handling raises a PermanentError, or anything unforeseen, stays: SQS shows it again after its
+    visibility timeout, and moves it to the dead-letter queue once it was shown as often as the queue allows.
+    """
+
+    def __init__(
+        self, name: str, client: "SQSClient", queue_url: str, work: Callable[[str], None], outcomes: Counter
+    ) -> None:
+        """Hand each body to ``work``; ``outcomes`` counts, by error code, what it could not do."""
+        super().__init__(name=name, daemon=True)
+        self._client, self._queue_url, self._work, self._outcomes = client, queue_url, work, outcomes
+        self._stopping = threading.Event()
+        self._handling = threading.Lock()
+
+    def run(self) -> None:
+        """Read and handle."""
+        faults = 0
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+                faults += 1
+                self._pause(faults, exc)
+            else:
+                if faults:
+                    log.info("queue is back", queue=self.name)
+                faults = 0
+
+    def stop(self) -> None:
+        """End the loop and wait for the messages that are being handled.
+
+        A request that waits for messages is left to itself: what it may still bring is shown to others.
+        """
+        self._stopping.set()
+        with self._handling:
+            pass
+
+    def _turn(self) -> None:
+        answer = self._client.receive_message(
+            QueueUrl=self._queue_url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=LONGEST_POLL
+        )
+        with self._handling:
+            done = [message for message in answer.get("Messages", []) if self._done(message)]
+            if done:
+                self._forget(done)
+
+    def _done(self, message: "MessageTypeDef") -> bool:
+        """Handle a message, however long what it needs is away, and say whether it may be deleted."""
+        faults = 0
+        while not self._stopping.is_set():
+            try:
+                self._work(message["Body"])
+            except (errors.TransientError, errors.ConfigurationError) as exc:
+                faults += 1
+                self._count(exc.code)
+                self._pause(faults, exc)
+            except errors.PermanentError as exc:
+                self._count(exc.code)
+                log.warning("message left in its queue", queue=self.name, code=exc.code, reason=str(exc))
+                return False
+            except Exception:
+                self._count("bug")
+                log.exception("message failed", queue=self.name)
+                return False
+            else:
+                return True
+        return False
+
+    def _forget(self, messages: "list[MessageTypeDef]") -> None:
+        # One that is not deleted is shown again and handled twice, which is harmless.
+        self._client.delete_message_batch(
+            QueueUrl=self._queue_url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+                for number, message in enumerate(messages)
+            ],
+        )
+
+    def _pause(self, faults: int, fault: Exception) -> None:
+        pause = backoff.wait(faults, _FIRST_PAUSE)
+        log.warning("waiting for a queue", queue=self.name, reason=str(fault), seconds=pause.seconds)
+        self._stopping.wait(pause.total_seconds())
+
+    def _count(self, outcome: str) -> None:
+        self._outcomes.labels(outcome).inc()
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise errors.MessageError(f"the message is not JSON: {exc}") from exc
+    if not isinstance(content, dict):
+        raise errors.MessageError("the message is not a JSON object")
+    return content
