@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import ids
 from clipwarden.moderation import Account, Asset, Kind, Moderation, Stage, Status
-from clipwarden.store import accounts, assets, moderations
+from clipwarden.store import accounts, assets, leases, moderations, schema
 
 #: The time at which everything in these tests begins.
 START = datetime(2026, 3, 1, 12, 0, 0, 250_001, tzinfo=UTC)
@@ -41,8 +41,9 @@ def moderation(
     due_at: datetime | None = START,
     now: datetime = START,
     notification_urls: Sequence[str] = (),
+    pool: str | None = None,
 ) -> Moderation:
-    """Create a moderation."""
+    """Create a moderation; the pool must be there."""
     owned = of or asset(conn)
     made, _ = moderations.accept(
         conn,
@@ -60,4 +61,6 @@ def moderation(
         due_at=due_at,
         now=now,
     )
+    if pool is not None:
+        leases.amend(conn, schema.moderations, made.id, fence=made.fence, now=now, pool=pool)
     return made

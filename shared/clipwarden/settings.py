@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwor
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
+PoolName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
 def _split(separator: str) -> BeforeValidator:
@@ -68,19 +69,38 @@ class MediaSettings(Group):
     """Key that signs short-lived URLs of the folder store."""
 
 
-class RekognitionSettings(Group):
-    """Amazon Rekognition Video, or an endpoint that speaks its protocol."""
+class QuotaSettings(Group):
+    """One quota of Amazon Rekognition Video: an AWS account's in one region."""
 
     region: str | None = None
     """AWS region; when unset, the AWS environment's."""
     endpoint_url: str | None = None
     """Endpoint; when unset, AWS."""
-    slots: int = Field(default=20, ge=1, le=1000)
-    """Concurrent jobs: AWS grants 20 per account and region unless raised."""
+    role_arn: str | None = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")
+    """Role to take on for all calls: another AWS account has another quota."""
+    external_id: str | None = None
+    """External id that the role asks for."""
+    buckets: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
+    """Buckets that Rekognition may read with this quota, separated by commas; when unset, any of its region."""
+    slots: int | None = Field(default=None, ge=1, le=1000)
+    """Concurrent jobs; when unset, as many as Service Quotas says, or 20 where that may not be asked."""
+    reserve: int = Field(default=0, ge=0, le=999)
+    """Slots of these that are left to other users of the quota."""
     start_rate: float = Field(default=5.0, gt=0, le=1000)
     """Start calls per second, over all workers; AWS grants 5."""
-    get_rate: float = Field(default=5.0, gt=0, le=1000)
-    """Get calls per second, over all workers; AWS grants 20 in us-east-1, us-west-2 and eu-west-1, else 5."""
+    get_rate: float | None = Field(default=None, gt=0, le=1000)
+    """Get calls per second, over all workers; when unset, what AWS grants in the region: 20 or 5."""
+
+    @model_validator(mode="after")
+    def _leaves_one(self) -> Self:
+        if self.slots is not None and self.reserve >= self.slots:
+            raise ValueError("reserve must be less than slots, or no job would ever start")
+        return self
+
+
+class RekognitionSettings(QuotaSettings):
+    """Amazon Rekognition Video, or an endpoint that speaks its protocol; the quota is the one of the only pool."""
+
     first_look: Seconds = 5.0
     """Seconds from a job's start to the first look at it, until it is known how long jobs take."""
     look_growth: float = Field(default=1.1, gt=1, le=10)
@@ -110,6 +130,13 @@ class CompletionSettings(Group):
         if (self.topic_arn is None) != (self.role_arn is None):
             raise ValueError("topic_arn and role_arn are set together or not at all")
         return self
+
+
+class PoolSettings(QuotaSettings):
+    """One of several pools; workers fill them all."""
+
+    completion: CompletionSettings = CompletionSettings()
+    """Messages that this pool's jobs have ended."""
 
 
 class S3PublicId(StrEnum):
@@ -210,7 +237,20 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     rekognition: RekognitionSettings = RekognitionSettings()
     completion: CompletionSettings = CompletionSettings()
+    pools: dict[PoolName, PoolSettings] = {}
     s3_intake: S3IntakeSettings = S3IntakeSettings()
     worker: WorkerSettings = WorkerSettings()
     callback: CallbackSettings = CallbackSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if not self.pools:
+            return self
+        usual = RekognitionSettings()
+        twice = any(getattr(self.rekognition, name) != getattr(usual, name) for name in QuotaSettings.model_fields)
+        if twice or self.completion != CompletionSettings():
+            raise ValueError("with pools, set the quota and the completion of each pool, and none beside them")
+        if bare := [name for name, pool in self.pools.items() if not pool.buckets]:
+            raise ValueError(f"with pools, each lists the buckets that it reads: {', '.join(bare)} lists none")
+        return self

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import boto3
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
@@ -34,7 +35,7 @@ def read(aws: Aws, queue: Queue, outcomes: Counter, monkeypatch: pytest.MonkeyPa
     with ExitStack() as running:
 
         def start(handle: Callable[[str], None]) -> sqs.Reader:
-            client = sqs.connect(queue.url, endpoint_url=aws.url, region=REGION)
+            client = sqs.connect(queue.url, endpoint_url=aws.url, session=boto3.session.Session(region_name=REGION))
             reader = sqs.Reader("messages", client, queue.url, handle, outcomes)
             running.callback(reader.stop)
             reader.start()
@@ -103,7 +104,9 @@ def test_a_reader_waits_for_a_queue_that_is_away_and_can_be_stopped_meanwhile(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    nowhere = sqs.connect(queue.url, endpoint_url=f"http://127.0.0.1:{free_port()}", region=REGION)
+    nowhere = sqs.connect(
+        queue.url, endpoint_url=f"http://127.0.0.1:{free_port()}", session=boto3.session.Session(region_name=REGION)
+    )
     waits: list[int] = []
     reader = sqs.Reader("messages", nowhere, queue.url, lambda _: None, outcomes)
     monkeypatch.setattr(reader, "_pause", lambda faults, _: waits.append(faults))
@@ -122,6 +125,6 @@ def test_a_reader_waits_for_a_queue_that_is_away_and_can_be_stopped_meanwhile(
     ],
 )
 def test_the_region_of_a_queue_is_read_from_its_url(url: str, region: str) -> None:
-    client = sqs.connect(url, endpoint_url=None, region="us-east-1")
+    client = sqs.connect(url, endpoint_url=None, session=boto3.session.Session(region_name="us-east-1"))
     assert client.meta.region_name == region
     client.close()

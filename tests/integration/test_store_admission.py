@@ -21,7 +21,7 @@ def admit(conn: Connection, pool: str = POOL) -> list[Moderation]:
 def queued(conn: Connection, name: str, count: int = 1, *, priority: int = 0, age: float = 0) -> list[str]:
     """Queue moderations of an account, one millisecond after the other."""
     video = asset(conn, account(conn, name))
-    return [moderation(conn, video, priority=priority, now=at(n / 1000 - age)).id for n in range(count)]
+    return [moderation(conn, video, priority=priority, now=at(n / 1000 - age), pool=POOL).id for n in range(count)]
 
 
 def test_what_is_admitted_holds_a_slot_a_lease_and_the_token_of_its_attempt(engine: Engine) -> None:
@@ -154,6 +154,7 @@ def test_a_pool_counts_only_its_own_slots(engine: Engine) -> None:
         for pool in (POOL, "eu-west-1"):
             pools.ensure(conn, pool, 1, START)
         queued(conn, "a", 3)
+        moderation(conn, asset(conn), pool="eu-west-1")
         assert [len(admit(conn)), len(admit(conn, "eu-west-1")), len(admit(conn))] == [1, 1, 0]
 
 

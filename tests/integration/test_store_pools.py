@@ -3,11 +3,15 @@
 import random
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Connection, Engine
 
 from clipwarden.moderation import Stage
-from clipwarden.store import leases, pools, schema
+from clipwarden.settings import RekognitionSettings, Settings
+from clipwarden.store import paces, pools
+from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import write
+from clipwarden_workers import pools as worker_pools
 from records import START, at, moderation
 
 POOL = "pool"
@@ -26,13 +30,12 @@ def _admit(conn: Connection, second: float, *, gap: float = 0.0) -> int:
 
 def _queue(conn: Connection, count: int) -> None:
     for _ in range(count):
-        moderation(conn, stage=Stage.QUEUED, due_at=START)
+        moderation(conn, stage=Stage.QUEUED, due_at=START, pool=POOL)
 
 
 def _run(conn: Connection, count: int) -> None:
     for _ in range(count):
-        row = moderation(conn, stage=Stage.ANALYSING)
-        leases.amend(conn, schema.moderations, row.id, fence=row.fence, now=START, pool=POOL)
+        moderation(conn, stage=Stage.ANALYSING, pool=POOL)
 
 
 def test_a_refusal_lowers_the_limit_to_the_open_jobs_and_one_more_is_tried_for_after_the_wait(engine: Engine) -> None:
@@ -122,3 +125,61 @@ def test_the_first_look_is_learned_so_that_few_jobs_end_before_it(engine: Engine
             early.append(took < (_pool(conn).job_ratio or 0))
             pools.learn(conn, POOL, ratio=took, early=early[-1])
     assert 0.08 < sum(early[200:]) / 400 < 0.22
+
+
+def test_a_refusal_of_calls_halves_their_pace_once_a_burst_and_leaves_the_other_kind_alone(engine: Engine) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 5, START)
+        for second in (0, 0.3, 0.9):
+            paces.slow_down(conn, POOL, paces.Call.START, now=at(second))
+        assert _pool(conn).pace(paces.Call.START, at(1)) == pytest.approx(0.5, abs=0.01)
+        paces.slow_down(conn, POOL, paces.Call.START, now=at(1))
+        assert _pool(conn).pace(paces.Call.START, at(1)) == pytest.approx(0.25, abs=0.01)
+        assert _pool(conn).pace(paces.Call.GET, at(1)) == 1
+
+
+def test_a_pace_never_falls_to_nothing(engine: Engine) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 5, START)
+        for second in range(20):
+            paces.slow_down(conn, POOL, paces.Call.GET, now=at(second))
+        assert _pool(conn).pace(paces.Call.GET, at(20)) >= paces.SLOWEST
+
+
+def test_slowed_start_calls_are_farther_apart(engine: Engine) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 5, START)
+        _queue(conn, 3)
+        paces.slow_down(conn, POOL, paces.Call.START, now=at(1))
+        pools.admit(conn, POOL, now=at(1), until=at(31), gap=timedelta(seconds=1))
+        assert _pool(conn).next_start_at == at(7)
+
+
+def test_the_pool_with_the_fewest_jobs_and_waiting_for_each_slot_is_free_first(engine: Engine) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 2, START)
+        pools.ensure(conn, "large", 10, START)
+        assert pools.soonest(conn, ["large", POOL]) == "large"
+        for _ in range(3):
+            moderation(conn, stage=Stage.ANALYSING, pool="large")
+        assert pools.soonest(conn, ["large", POOL]) == POOL
+        moderation(conn, stage=Stage.QUEUED, pool=POOL)
+        assert pools.soonest(conn, ["large", POOL]) == "large"
+
+
+def test_a_pool_that_nobody_has_filled_yet_is_free(engine: Engine) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 2, START)
+        moderation(conn, stage=Stage.ANALYSING, pool=POOL)
+        assert pools.soonest(conn, [POOL, "young"]) == "young"
+
+
+def test_a_pool_of_unknown_size_keeps_the_slots_it_had_and_at_first_has_those_that_aws_grants(engine: Engine) -> None:
+    [pool] = worker_pools.build(Settings(rekognition=RekognitionSettings(region="eu-west-1", reserve=3))).values()
+    with write(engine) as conn:
+        clock = DatabaseClock(engine)
+        worker_pools.register(conn, [(pool, None)], clock)
+        assert [known.slots for known in pools.every(conn)] == [17]
+        worker_pools.register(conn, [(pool, 45)], clock)
+        worker_pools.register(conn, [(pool, None)], clock)
+        assert [known.slots for known in pools.every(conn)] == [45]

@@ -61,7 +61,7 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0002"
+    assert migrating.revision(engine) == before == "0003"
 
 
 UPGRADE = """
@@ -178,6 +178,8 @@ def test_a_hot_query_keeps_its_index(engine: Engine, hot: Any, indexes: set[str]
 #: More rows than fit into a few pages, nearly all of them queued or decided: what a backlog looks like.
 ROWS = 4000
 
+WAITING_OR_RUNNING = ("queued", "analysing")
+
 
 def fill(conn: Connection) -> None:
     """Make a backlog of one account: waiting and decided moderations, and one of each other stage."""
@@ -212,11 +214,11 @@ def fill(conn: Connection) -> None:
 
 
 def stage_of(n: int) -> dict[str, Any]:
-    row = {"id": uid(2, n), "asset_id": uid(1, n), "status": "pending", "pool": None}
+    row = {"id": uid(2, n), "asset_id": uid(1, n), "status": "pending", "pool": "pool"}
     row["account_id"] = ACCOUNT if n % 40 < 2 else OTHER
     if n < len(Stage) * 2:
         stage = list(Stage)[n % len(Stage)]
-        return {**row, "stage": stage, "due_at": START, "pool": "pool" if stage == "analysing" else None}
+        return {**row, "stage": stage, "due_at": START, "pool": "pool" if stage in WAITING_OR_RUNNING else None}
     if n % 2:
         return {**row, "stage": "decided", "due_at": None, "status": "rejected" if n % 50 == 1 else "approved"}
     return {**row, "stage": "queued", "due_at": START}

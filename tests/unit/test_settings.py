@@ -1,12 +1,13 @@
 """The settings and the file that is their manual."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pydantic
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from clipwarden.settings import Settings
+from clipwarden.settings import PoolSettings, Settings
 
 MANUAL = Path(__file__).parents[2] / "deploy" / "settings.env"
 
@@ -19,13 +20,22 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _manual(prefix: str, group: BaseModel) -> Iterator[str]:
+    for key, setting in type(group).model_fields.items():
+        value = getattr(group, key)
+        if isinstance(value, BaseModel):
+            yield from _manual(f"{prefix}__{key}", value)
+            continue
+        assert setting.description, f"{prefix}.{key} says nothing of its meaning"
+        yield f"# {setting.description}"
+        yield f"#CLIPWARDEN_{prefix.upper()}__{key.upper()}={_text(value)}"
+
+
 def test_the_manual_lists_every_setting_with_its_default_and_meaning() -> None:
-    expected = []
+    expected: list[str] = []
     for group, field in Settings.model_fields.items():
-        for key, setting in type(field.default).model_fields.items():
-            assert setting.description, f"{group}.{key} says nothing of its meaning"
-            expected.append(f"# {setting.description}")
-            expected.append(f"#CLIPWARDEN_{group.upper()}__{key.upper()}={_text(getattr(field.default, key))}")
+        named = group == "pools"
+        expected += _manual(f"{group}__name" if named else group, PoolSettings() if named else field.default)
     lines = [line for line in MANUAL.read_text().splitlines() if line in expected or line.startswith("#CLIPWARDEN_")]
     assert lines == expected
 

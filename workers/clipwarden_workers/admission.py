@@ -13,28 +13,34 @@ from clipwarden_workers.bus import Step
 from clipwarden_workers.services import Services
 
 
-def refill(services: Services, conn: Connection, now: datetime) -> Sequence[Moderation]:
-    """Reserve the pool's free slots for the next moderations, within the caller's transaction.
+def refill(services: Services, conn: Connection, name: str | None, now: datetime) -> Sequence[Moderation]:
+    """Reserve a pool's free slots for its next moderations, within the caller's transaction.
 
-    Returns those that may start at once; the others are sent by a dispatcher when it is their turn.
+    Returns those that may start at once; the others are sent by a dispatcher when it is their turn. A pool that this
+    process does not fill is left to those that do.
     """
+    if name is None or (pool := services.pools.get(name)) is None:
+        return []
     until = services.lease(now)
-    gap = timedelta(seconds=1 / services.settings.rekognition.start_rate)
-    admitted = pools.admit(conn, services.pool, now=now, until=until, gap=gap)
+    gap = timedelta(seconds=1 / pool.settings.start_rate)
+    admitted = pools.admit(conn, pool.name, now=now, until=until, gap=gap)
     return [moderation for moderation in admitted if moderation.due_at == until]
 
 
 def announce(services: Services, admitted: Sequence[Moderation]) -> None:
     """Send the messages of moderations whose reservation is committed."""
-    if admitted:
-        metrics.ADMITTED.labels(services.pool).inc(len(admitted))
     for moderation in admitted:
+        metrics.ADMITTED.labels(moderation.pool).inc()
         services.bus.send(Step.START, moderation.id, moderation.fence)
 
 
 def admit(services: Services) -> int:
-    """Fill the pool's free slots now, and return how many were filled."""
+    """Fill every pool's free slots now, and return how many were filled."""
+    return sum(_fill(services, name) for name in services.pools)
+
+
+def _fill(services: Services, name: str) -> int:
     with write(services.engine) as conn:
-        admitted = refill(services, conn, services.clock.now())
+        admitted = refill(services, conn, name, services.clock.now())
     announce(services, admitted)
     return len(admitted)

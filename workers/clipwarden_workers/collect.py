@@ -17,7 +17,7 @@ def collect(services: Services, moderation: Moderation) -> None:
     """Look once; a job that runs on is looked at again later, one that has ended is read to its last page."""
     if moderation.job_id is None:
         raise errors.AnalysisFailed("the job's id was lost")
-    look = services.rekognition.look(moderation.job_id)
+    look = services.pool(moderation).rekognition.look(moderation.job_id)
     if not look.done:
         _look_again(services, moderation)
         return
@@ -56,7 +56,7 @@ def _free_slot(services: Services, moderation: Moderation) -> bool:
         )
         if freed and (asset := assets.by_id(conn, moderation.asset_id)) is not None:
             looking.learn(services, conn, moderation, asset, now)
-        admitted = admission.refill(services, conn, now) if freed else []
+        admitted = admission.refill(services, conn, moderation.pool, now) if freed else []
     admission.announce(services, admitted)
     return freed
 
@@ -64,7 +64,8 @@ def _free_slot(services: Services, moderation: Moderation) -> bool:
 def _keep(services: Services, moderation: Moderation, look: Look) -> None:
     target = labels.location(services.settings.media.bucket, moderation)
     assert moderation.job_id is not None  # noqa: S101 # `collect` has looked
-    count = labels.write(services.media, target, services.rekognition.labels(moderation.job_id, look.page))
+    rekognition = services.pool(moderation).rekognition
+    count = labels.write(services.media, target, rekognition.labels(moderation.job_id, look.page))
     version = look.page.get("ModerationModelVersion")
     log.info("labels kept", labels=count, model_version=version)
     turn.move(

@@ -11,19 +11,24 @@ from clipwarden import metrics
 from clipwarden.store import moderations
 from clipwarden.store.engine import write
 from clipwarden_workers import sqs
+from clipwarden_workers.pools import Pool
 from clipwarden_workers.services import Services
+from clipwarden_workers.sessions import session
 
 #: The pattern of Rekognition's job ids.
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def reader(services: Services) -> sqs.Reader | None:
-    """Return what reads the queue of completions, if the settings name one."""
-    settings = services.settings.completion
-    if settings.queue_url is None:
-        return None
-    client = sqs.connect(settings.queue_url, endpoint_url=settings.endpoint_url, region=services.pool)
-    return sqs.Reader("completions", client, settings.queue_url, lambda body: hint(services, body), metrics.HINTS)
+def readers(services: Services) -> list[sqs.Reader]:
+    """Return what reads the queues of completions that the settings name, each in its pool's AWS account."""
+    return [_reader(services, pool) for pool in services.pools.values() if pool.settings.completion.queue_url]
+
+
+def _reader(services: Services, pool: Pool) -> sqs.Reader:
+    settings = pool.settings.completion
+    url = settings.queue_url or ""
+    client = sqs.connect(url, endpoint_url=settings.endpoint_url, session=session(pool.settings))
+    return sqs.Reader(f"completions {pool.name}", client, url, lambda body: hint(services, body), metrics.HINTS)
 
 
 def hint(services: Services, body: str) -> None:

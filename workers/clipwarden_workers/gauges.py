@@ -36,6 +36,7 @@ class Gauges:
             ),
             metrics.Readings("clipwarden_slots_in_use", "Slots in use.", ("pool",), self._slots_in_use),
             metrics.Readings("clipwarden_slots", "Slots that a pool may use.", ("pool",), self._slots),
+            metrics.Readings("clipwarden_slots_limit", "Slots that others leave to us.", ("pool",), self._limits),
             metrics.Readings(
                 "clipwarden_bus_messages", "Messages of a queue of the bus.", ("queue", "state"), self._messages
             ),
@@ -66,6 +67,10 @@ class Gauges:
     def _slots(self) -> Iterator[metrics.Sample]:
         with read(self._engine) as conn:
             yield from (((pool.name,), pool.slots) for pool in pools.every(conn))
+
+    def _limits(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            yield from (((pool.name,), pool.limit) for pool in pools.every(conn))
 
     def _messages(self) -> Iterator[metrics.Sample]:
         """Count what Dramatiq keeps in Redis: a hash of what is not acknowledged, and the dead letters by their age."""

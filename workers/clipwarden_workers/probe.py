@@ -3,12 +3,12 @@
 import tempfile
 from pathlib import Path
 
-from clipwarden import errors, logs
+from clipwarden import errors, logs, placing
 from clipwarden.media import sources
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Kind, Location, Moderation, Stage
 from clipwarden.policy import Policy
-from clipwarden.store import accounts, assets
+from clipwarden.store import accounts, assets, leases, pools, schema
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, turn
 from clipwarden_workers.services import Services
@@ -20,6 +20,7 @@ def probe(services: Services, moderation: Moderation) -> None:
     """Bring the video into reach, look what it is, and queue it for analysis or for a human."""
     policy = None if moderation.kind is Kind.MANUAL else policy_of(services, moderation)
     stored = _bring(services, moderation)
+    pool = None if policy is None else _pool(services, stored.location)
     if stored.bytes > services.settings.media.max_bytes:
         limit = f"{services.settings.media.max_bytes:,}"
         raise errors.MediaRefused(f"the video has {stored.bytes:,} bytes, more than {limit}", reason="too_large")
@@ -43,9 +44,10 @@ def probe(services: Services, moderation: Moderation) -> None:
             due_at=None if policy is None else now,
             policy=str(policy or moderation.policy),
             min_confidence=policy and policy.min_confidence,
+            pool=pool,
             asset_version=asset.version,
         )
-        admitted = admission.refill(services, conn, now)
+        admitted = admission.refill(services, conn, pool, now)
     log.info("video probed", width=facts.width, height=facts.height, duration_ms=facts.duration_ms)
     admission.announce(services, admitted)
 
@@ -62,7 +64,7 @@ def _bring(services: Services, moderation: Moderation) -> Stored:
     source = sources.parse_source(moderation.source, services.settings.media)
     if isinstance(source, Location):
         return services.media.head(source)
-    target = Location(bucket=services.settings.media.bucket, key=f"videos/{moderation.account_id}/{moderation.id}.mp4")
+    target = Location(bucket=_home(services, moderation), key=f"videos/{moderation.account_id}/{moderation.id}.mp4")
     if isinstance(source, Path):
         with source.open("rb") as stream:
             return services.media.put(target, stream, content_type="video/mp4")
@@ -70,3 +72,20 @@ def _bring(services: Services, moderation: Moderation) -> Stored:
         services.egress.fetch(source, spool, max_bytes=services.settings.media.max_bytes)
         spool.seek(0)
         return services.media.put(target, spool, content_type="video/mp4")
+
+
+def _home(services: Services, moderation: Moderation) -> str:
+    """Return the bucket that the video is copied to: chosen once, so that a repetition writes the same object."""
+    if (name := moderation.pool) is None or name not in services.pools:
+        with write(services.engine) as conn:
+            name = pools.soonest(conn, list(services.pools))
+            leases.amend(
+                conn, schema.moderations, moderation.id, fence=moderation.fence, now=services.clock.now(), pool=name
+            )
+    return placing.bucket_of(services.pools[name].settings, services.settings.media.bucket)
+
+
+def _pool(services: Services, video: Location) -> str:
+    """Return the pool whose slots the moderation is to wait for."""
+    with read(services.engine) as conn:
+        return placing.pool_of(conn, services.quotas, video.bucket)

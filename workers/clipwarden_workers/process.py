@@ -8,10 +8,9 @@ import dramatiq
 
 from clipwarden import errors, logs
 from clipwarden.settings import Settings
-from clipwarden.store import pools
 from clipwarden.store.engine import write
 from clipwarden.store.migrating import require_current
-from clipwarden_workers import actors, completions, s3_events, sqs
+from clipwarden_workers import actors, completions, pools, s3_events, sqs
 from clipwarden_workers.bus import Queue
 from clipwarden_workers.dispatcher import Dispatcher
 from clipwarden_workers.services import Services, build
@@ -40,7 +39,7 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
         reader.start()
     if Queue.MEDIA in queues:
         services.prober.warm()
-    log.info("worker started", queues=sorted(queues), threads=settings.worker.threads, pool=services.pool)
+    log.info("worker started", queues=sorted(queues), threads=settings.worker.threads, pools=sorted(services.pools))
     while not stop.wait(0.5):
         # A signal that the kernel gives to another thread does not end a wait without a limit.
         continue
@@ -56,7 +55,7 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
 
 def readers(services: Services) -> list[sqs.Reader]:
     """Return what reads the queues of AWS that the settings name."""
-    return [found for found in (completions.reader(services), s3_events.reader(services)) if found is not None]
+    return [*completions.readers(services), *s3_events.readers(services)]
 
 
 def stop_on_signals() -> threading.Event:
@@ -69,11 +68,12 @@ def stop_on_signals() -> threading.Event:
 
 def _prepare(services: Services, stop: threading.Event) -> bool:
     """Wait until the database is there and of our schema; say whether it came before the stop."""
+    counted = [(pool, pools.slots(pool)) for pool in services.pools.values()]
     while not stop.is_set():
         try:
             require_current(services.engine)
             with write(services.engine) as conn:
-                pools.ensure(conn, services.pool, services.settings.rekognition.slots, services.clock.now())
+                pools.register(conn, counted, services.clock)
         except errors.StoreUnavailable as exc:
             log.warning("waiting for the database", reason=str(exc))
             stop.wait(2)

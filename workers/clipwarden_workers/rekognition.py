@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import boto3
 import botocore.exceptions
 from botocore.config import Config
 
 from clipwarden import errors, metrics
 from clipwarden.moderation import Location
-from clipwarden.settings import CompletionSettings, RekognitionSettings
+from clipwarden.settings import CompletionSettings, QuotaSettings
+from clipwarden_workers.sessions import session
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -46,7 +46,7 @@ class Look:
 class Rekognition:
     """One region's Rekognition, for jobs over videos that it can read from S3."""
 
-    def __init__(self, settings: RekognitionSettings, completion: CompletionSettings | None = None) -> None:
+    def __init__(self, settings: QuotaSettings, completion: CompletionSettings | None = None) -> None:
         """Let jobs tell of their end where a topic is set; raises ConfigurationError for one of another region."""
         self._starter = _client(settings, attempts=1)
         self._getter = _client(settings, attempts=3)
@@ -123,11 +123,10 @@ def _telling(settings: CompletionSettings | None, region: str) -> dict[str, Any]
     return {"NotificationChannel": {"SNSTopicArn": settings.topic_arn, "RoleArn": settings.role_arn}}
 
 
-def _client(settings: RekognitionSettings, *, attempts: int) -> "RekognitionClient":
+def _client(settings: QuotaSettings, *, attempts: int) -> "RekognitionClient":
     try:
-        return boto3.session.Session().client(
+        return session(settings).client(
             "rekognition",
-            region_name=settings.region,
             endpoint_url=settings.endpoint_url,
             config=Config(
                 retries={"mode": "standard", "total_max_attempts": attempts},

@@ -7,6 +7,7 @@ and what it brings back from the quarantine, is passed over, or it would moderat
 from typing import Any
 from urllib.parse import unquote_plus
 
+import boto3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clipwarden import errors, ids, metrics
@@ -64,13 +65,17 @@ class _Record(BaseModel):
         return ids.derived_id("s3", there.bucket, there.key, *content)
 
 
-def reader(services: Services) -> sqs.Reader | None:
+def readers(services: Services) -> list[sqs.Reader]:
     """Return what reads the queue of S3 events, if the settings name one."""
     settings = services.settings.s3_intake
     if settings.queue_url is None:
-        return None
-    client = sqs.connect(settings.queue_url, endpoint_url=settings.endpoint_url, region=services.pool)
-    return sqs.Reader("s3 events", client, settings.queue_url, lambda body: take(services, body), metrics.S3_EVENTS)
+        return []
+    region = services.settings.media.region or next(iter(services.pools.values())).settings.region
+    client = sqs.connect(
+        settings.queue_url, endpoint_url=settings.endpoint_url, session=boto3.session.Session(region_name=region)
+    )
+    reader = sqs.Reader("s3 events", client, settings.queue_url, lambda body: take(services, body), metrics.S3_EVENTS)
+    return [reader]
 
 
 def take(services: Services, body: str) -> None:

@@ -1,23 +1,27 @@
 """What the actors work with, built once per process."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import dramatiq
 from sqlalchemy import Engine
 
+from clipwarden import errors
 from clipwarden.broker import build_broker
 from clipwarden.egress import Egress
 from clipwarden.media.opening import open_store
 from clipwarden.media.prober import Prober
 from clipwarden.media.store import MediaStore
-from clipwarden.settings import Settings
+from clipwarden.moderation import Moderation
+from clipwarden.settings import PoolSettings, Settings
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine
+from clipwarden_workers import pools
 from clipwarden_workers.bus import Bus
 from clipwarden_workers.claims import Claims
-from clipwarden_workers.rekognition import Rekognition
+from clipwarden_workers.pools import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +35,23 @@ class Services:
     bus: Bus
     media: MediaStore
     prober: Prober
-    rekognition: Rekognition
+    pools: Mapping[str, Pool]
     egress: Egress
     claims: Claims = field(default_factory=Claims)
     #: Set by an actor that has made rows due, so that the dispatcher looks at once.
     wake: threading.Event = field(default_factory=threading.Event)
 
+    def pool(self, moderation: Moderation) -> Pool:
+        """Return the pool that a moderation was given to; raises ConfigurationError for one that the settings lack."""
+        if (pool := self.pools.get(moderation.pool or "")) is None:
+            known = ", ".join(self.pools)
+            raise errors.ConfigurationError(f"the moderation belongs to pool {moderation.pool}; there are {known}")
+        return pool
+
     @property
-    def pool(self) -> str:
-        """Return the name of the pool whose slots this process fills."""
-        return self.rekognition.region
+    def quotas(self) -> dict[str, PoolSettings]:
+        """Return the settings of every pool by its name."""
+        return {name: pool.settings for name, pool in self.pools.items()}
 
     @property
     def public_url(self) -> str:
@@ -77,7 +88,7 @@ def build(settings: Settings) -> Services:
         bus=Bus(broker),
         media=media,
         prober=Prober(media),
-        rekognition=Rekognition(settings.rekognition, settings.completion),
+        pools=pools.build(settings),
         egress=Egress(
             allow_networks=callback.allow_networks,
             connect_timeout=callback.connect_timeout,

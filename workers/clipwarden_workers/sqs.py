@@ -26,8 +26,8 @@ LONGEST_POLL, BATCH = 20, 10
 _FIRST_PAUSE = 1.0
 
 
-def connect(queue_url: str, *, endpoint_url: str | None, region: str) -> "SQSClient":
-    """Return a client for a queue; an AWS queue's URL names its region, any other is taken to be in the given one."""
+def connect(queue_url: str, *, endpoint_url: str | None, session: boto3.session.Session) -> "SQSClient":
+    """Return a client for a queue; an AWS queue's URL names its region, any other is taken to be in the session's."""
     named = re.match(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com", queue_url)
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
@@ -35,8 +35,9 @@ def connect(queue_url: str, *, endpoint_url: str | None, region: str) -> "SQSCli
         read_timeout=LONGEST_POLL + 10,
         max_pool_connections=1,
     )
-    session = boto3.session.Session(region_name=named[1] if named else region)
-    return session.client("sqs", endpoint_url=endpoint_url, config=config)
+    return session.client(
+        "sqs", region_name=named[1] if named else session.region_name, endpoint_url=endpoint_url, config=config
+    )
 
 
 def unwrap(body: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def start(services: Services, moderation: Moderation) -> None:
     if asset is None or asset.location is None or moderation.request_token is None:
         raise errors.MediaNotFound("the video is gone")
     try:
-        job_id = services.rekognition.start(
+        job_id = services.pool(moderation).rekognition.start(
             asset.location,
             min_confidence=moderation.min_confidence or 0.0,
             token=moderation.request_token,
@@ -32,26 +32,28 @@ def start(services: Services, moderation: Moderation) -> None:
         _put_back(services, moderation, exc)
         return
     except errors.AnalysisRefused as exc:
-        raise _explained(services, asset.location, exc) from exc
+        raise _explained(services, moderation, asset.location, exc) from exc
     now = services.clock.now()
     with write(services.engine) as conn:
-        first_look = now + looking.first(services, conn, asset)
+        first_look = now + looking.first(services, conn, moderation, asset)
         turn.shift(
             conn, moderation, Stage.ANALYSING, now=now, due_at=first_look, job_id=job_id, started_at=now, looks=0
         )
     log.info("job started", job_id=job_id)
 
 
-def _explained(services: Services, video: Location, refusal: errors.AnalysisRefused) -> errors.AnalysisRefused:
+def _explained(
+    services: Services, moderation: Moderation, video: Location, refusal: errors.AnalysisRefused
+) -> errors.AnalysisRefused:
     """Say of an object that Rekognition cannot read whether its bucket's region is why: Rekognition does not."""
-    region = None
+    region, ours = None, services.pool(moderation).rekognition.region
     if refusal.error == "InvalidS3ObjectException":
         with contextlib.suppress(errors.ClipwardenError):
             region = services.media.region(video.bucket)
-    if region in (None, services.pool):
+    if region in (None, ours):
         return refusal
     return errors.AnalysisRefused(
-        f"bucket {video.bucket} is in {region}, but Rekognition is called in {services.pool}: "
+        f"bucket {video.bucket} is in {region}, but Rekognition is called in {ours}: "
         "it only reads buckets of its own region",
         error=refusal.error,
     )
@@ -61,6 +63,6 @@ def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsEx
     """Queue the moderation again, in its place: others use the same quota, and the attempt does not count."""
     now = services.clock.now()
     with write(services.engine) as conn:
-        pools.lower(conn, services.pool, now=now, wait=services.settings.rekognition.refused_wait)
+        pools.lower(conn, services.pool(moderation).name, now=now, wait=services.settings.rekognition.refused_wait)
         turn.shift(conn, moderation, Stage.QUEUED, now=now, due_at=now, attempt=moderation.attempt - 1)
     log.warning("no slot at Rekognition", reason=str(reason))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from clipwarden import decisions, errors, logs, metrics
 from clipwarden.moderation import SLOT_STAGES, Moderation, Stage
-from clipwarden.store import leases, moderations, schema
+from clipwarden.store import leases, moderations, paces, schema
 from clipwarden.store.engine import write
 from clipwarden_workers import admission, backoff
 from clipwarden_workers.bus import STEP_OF, Step
@@ -61,7 +61,7 @@ def abort(services: Services, moderation: Moderation, reason: errors.ClipwardenE
     now = services.clock.now()
     with write(services.engine) as conn:
         ended = decisions.abort(conn, moderation, reason, public_url=services.public_url, now=now)
-        admitted = admission.refill(services, conn, now) if moderation.stage in SLOT_STAGES else []
+        admitted = admission.refill(services, conn, moderation.pool, now) if moderation.stage in SLOT_STAGES else []
     admission.announce(services, admitted)
     if ended is not None:
         services.wake.set()
@@ -108,5 +108,8 @@ def _postpone(services: Services, step: Step, moderation: Moderation, fault: err
         leases.advance(
             conn, schema.moderations, moderation.id, fence=moderation.fence, now=now, due_at=now + pause, faults=faults
         )
+        if moderation.pool and isinstance(fault, errors.AnalysisUnavailable) and fault.throttled:
+            call = paces.Call.START if step is Step.START else paces.Call.GET
+            paces.slow_down(conn, moderation.pool, call, now=now)
     metrics.FAULTS.labels(step, fault.code).inc()
     log.warning("step postponed", step=step, code=fault.code, reason=str(fault), faults=faults, seconds=pause.seconds)

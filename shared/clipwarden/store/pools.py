@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from clipwarden import errors, ids
 from clipwarden.moderation import SLOT_STAGES, Moderation, Stage
 from clipwarden.store import moderations as moderation_rows
-from clipwarden.store import rows
+from clipwarden.store import paces, rows
 from clipwarden.store.schema import accounts, moderations, one_of, pools
 
 
@@ -28,6 +28,18 @@ class Pool:
     probe_wait: float = 0.0  #: Seconds from one try to the next.
     next_start_at: datetime | None = None  #: When the next Start call may be made.
     job_ratio: float | None = None  #: Seconds of job per second of video that few jobs take less than, once known.
+    start_slowed_to: float | None = None
+    start_slowed_at: datetime | None = None
+    get_slowed_to: float | None = None
+    get_slowed_at: datetime | None = None
+
+    def pace(self, call: paces.Call, now: datetime) -> float:
+        """Return the share of the rate of these calls that may be used now."""
+        slowed: dict[paces.Call, tuple[float | None, datetime | None]] = {
+            paces.Call.START: (self.start_slowed_to, self.start_slowed_at),
+            paces.Call.GET: (self.get_slowed_to, self.get_slowed_at),
+        }
+        return paces.pace(*slowed[call], now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,9 @@ LONGEST_PROBE_WAIT = 900.0
 
 # How far one job moves what is known of how long jobs take, and the share of jobs that may end before the first look.
 _LEARNING, _EARLY = 0.1, 1 / 7
+
+#: Waiting moderations that are counted at most: beyond that, no pool will be free soon.
+_MANY = 2000
 
 _c = moderations.c
 
@@ -96,6 +111,13 @@ def learn(conn: Connection, name: str, *, ratio: float, early: bool) -> None:
     _change(conn, name, job_ratio=sa.func.coalesce(pools.c.job_ratio * step, ratio))
 
 
+def soonest(conn: Connection, names: Sequence[str]) -> str:
+    """Return which of these pools will be free first: where the fewest run and wait for each slot."""
+    if len(names) == 1:
+        return names[0]
+    return min(names, key=lambda name: (_load(conn, name), name))
+
+
 def in_use(conn: Connection, pool: str) -> int:
     """Count the slots of the pool that are taken."""
     query = sa.select(sa.func.count()).where(_c.pool == pool, one_of(_c.stage, SLOT_STAGES))
@@ -109,8 +131,8 @@ def admit(
     """Give the pool's free slots to moderations that are queued and due, and return those.
 
     Each slot goes to the account with the fewest in flight for its weight, there by priority, then by age; none goes
-    to an account that is at its cap. Start calls are to be
-    ``gap`` apart, whoever makes them: what may start at once is leased until then, the others fall due at their time.
+    to an account that is at its cap. Start calls are to be ``gap`` apart, whoever makes them, and farther while AWS
+    finds that too fast: what may start at once is leased until then, the others fall due at their time.
     Raises NotFound when there is no such pool.
     """
     held = _hold(conn, pool)
@@ -126,6 +148,7 @@ def admit(
         waiting[row["account_id"]].append(row)
     admitted: list[Moderation] = []
     begin = max(now, held.next_start_at or now)
+    gap /= held.pace(paces.Call.START, now)
     for pick in _fairly(waiting, shares, free):
         due_at = until if begin <= now else begin
         if (moderation := _start(conn, pick, pool, now, due_at)) is not None:
@@ -134,6 +157,15 @@ def admit(
     if admitted and gap:
         _change(conn, pool, next_start_at=begin)
     return admitted
+
+
+def _load(conn: Connection, name: str) -> float:
+    pool = by_name(conn, name)
+    if pool is None:
+        return 0.0  # Nobody has filled it yet.
+    queued = sa.select(_c.id).where(_c.pool == name, one_of(_c.stage, [Stage.QUEUED])).limit(_MANY).subquery()
+    waiting: int = conn.execute(sa.select(sa.func.count()).select_from(queued)).scalar_one()
+    return (in_use(conn, name) + waiting) / max(1, pool.limit)
 
 
 def _hold(conn: Connection, name: str) -> Pool:
@@ -200,7 +232,7 @@ def _next_of_each(account_ids: Iterable[str], pool: str, now: datetime, limit: i
 def _queued(pool: str, now: datetime) -> sa.Select[Any]:
     # Said the other way round, or SQLite would search by due_at, which nearly all have behind them, and sort the lot.
     is_due = sa.not_((_c.due_at > now).self_group())
-    eligible = (one_of(_c.stage, [Stage.QUEUED]), is_due, sa.or_(_c.pool.is_(None), _c.pool == pool))
+    eligible = (one_of(_c.stage, [Stage.QUEUED]), is_due, _c.pool == pool)
     columns = (_c.id, _c.account_id, _c.priority, _c.created_at, _c.fence, _c.attempt)
     return sa.select(*columns).where(*eligible).order_by(_c.priority.desc(), _c.created_at, _c.id)
 

@@ -216,6 +216,11 @@ pools = sa.Table(
     # When the next Start call may be made, and how long jobs take for each second of video.
     _optional("next_start_at", UtcDateTime),
     _optional("job_ratio", sa.Double),
+    # To which share of its rate a kind of call was slowed down, and when.
+    _optional("start_slowed_to", sa.Double),
+    _optional("start_slowed_at", UtcDateTime),
+    _optional("get_slowed_to", sa.Double),
+    _optional("get_slowed_at", UtcDateTime),
     _moment("created_at"),
     _moment("updated_at"),
     sa.CheckConstraint("slots >= 0", name="slots"),
@@ -254,6 +259,7 @@ _partial(
 # Admission: each account's next moderations in their order, and the slots in use.
 _partial(
     "ix_moderations_queued",
+    _m.pool,
     _m.account_id,
     _m.priority.desc(),
     _m.created_at,
