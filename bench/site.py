@@ -40,6 +40,7 @@ def running(*, compression: float = 1, limited: bool = True, database_url: str |
         "CLIPWARDEN_REKOGNITION__GET_RATE": str(rate),
         "CLIPWARDEN_REKOGNITION__FIRST_LOOK": str(5 / compression if limited else 0.01),
         "CLIPWARDEN_REKOGNITION__LONGEST_INTERVAL": str(60 / compression),
+        "CLIPWARDEN_REKOGNITION__REUSE_WINDOW": "0",
         "CLIPWARDEN_REKOGNITION__REFUSED_WAIT": str(30 / compression),
         "CLIPWARDEN_WORKER__DISPATCH_INTERVAL": str(max(_SHORTEST_DISPATCH, 0.25 / compression)),
     }

@@ -1,7 +1,7 @@
 """What a callback says and the headers it carries; nothing is sent from here.
 
 The body has the keys of Cloudinary's moderation notification, and beside them ``moderation_id``, ``moderation_reasons``
-and, where a moderation was aborted, ``moderation_error``.
+and, where they apply, ``moderation_labels_of`` and ``moderation_error``.
 """
 
 import itertools
@@ -64,6 +64,8 @@ def moderation_body(
         "notification_context": {"triggered_at": _instant(triggered_at), "triggered_by": _trigger(moderation)},
         "signature_key": account.api_key,
     }
+    if moderation.labels_of is not None:
+        body["moderation_labels_of"] = moderation.labels_of
     if moderation.status is Status.ABORTED:
         body["moderation_error"] = {"code": moderation.error_code, "message": moderation.error_reason}
     return json.dumps(body, separators=(",", ":"))

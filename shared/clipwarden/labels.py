@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from clipwarden import errors, evidence
 from clipwarden.media.store import MediaStore
 from clipwarden.moderation import Location, Moderation
 
@@ -26,6 +27,23 @@ def write(media: MediaStore, target: Location, labels: Iterable[dict[str, Any]])
         spool.seek(0)
         media.put(target, spool, content_type="application/gzip")
     return count
+
+
+def judged(media: MediaStore, bucket: str, moderation: Moderation) -> Iterator[dict[str, Any]]:
+    """Yield the labels that a moderation is judged by: those that a job of its own would have reported.
+
+    Another one's job may have reported less confident ones as well. Raises MediaNotFound, at the latest with the
+    first label.
+    """
+    if moderation.labels_key is None:
+        raise errors.MediaNotFound("the labels are gone")
+    kept = read(media, Location(bucket=bucket, key=moderation.labels_key))
+    return kept if moderation.labels_of is None else sure(kept, moderation.min_confidence or 0.0)
+
+
+def sure(labels: Iterable[dict[str, Any]], min_confidence: float) -> Iterator[dict[str, Any]]:
+    """Yield the labels of this confidence or more; raises ResultsUnreadable for what is none."""
+    return (label for label in labels if evidence.read(label).confidence >= min_confidence)
 
 
 def read(media: MediaStore, source: Location) -> Iterator[dict[str, Any]]:

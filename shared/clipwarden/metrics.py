@@ -36,6 +36,7 @@ FAULTS = Counter("clipwarden_faults_total", "Transient faults that led to a retr
 FENCED = Counter("clipwarden_fenced_total", "Messages that found their row taken or moved on.", ["actor"])
 DELIVERIES = Counter("clipwarden_delivery_attempts_total", "Attempts to deliver a callback.", ["outcome"])
 HINTS = Counter("clipwarden_hints_total", "Messages that a job has ended.", ["outcome"])
+LABELS_REUSED = Counter("clipwarden_labels_reused_total", "Moderations judged by labels that were there already.")
 S3_EVENTS = Counter("clipwarden_s3_events_total", "S3 events.", ["outcome"])
 
 #: The media type of an exposition.

@@ -136,6 +136,7 @@ class Asset:
     created_at: datetime
     updated_at: datetime
     restored_at: datetime | None = None  #: When these bytes were brought back from the quarantine.
+    fingerprint: str | None = None  #: What these bytes are recognised by: their SHA-256, where we know it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ class Moderation:
     faults: int  #: Transient faults in a row in this stage.
     attempt: int  #: Rekognition runs begun; part of the client request token.
     pool: str | None
-    min_confidence: float | None  #: 0-100, what Rekognition was asked for.
+    min_confidence: float | None  #: 0-100, from where on labels are needed: what Rekognition is asked for.
     request_token: str | None
     job_id: str | None
     looks: int  #: How often this job was looked at.
@@ -167,6 +168,9 @@ class Moderation:
     labels_key: str | None  #: Where all labels of the job are kept in the media store.
     label_count: int | None
     model_version: str | None
+    fingerprint: str | None = None  #: Of the bytes that were probed, as long as they are the asset's.
+    labels_of: str | None = None  #: The moderation whose job the labels are from; ``None`` for its own.
+    rejudges: str | None = None  #: The moderation that this one judges by another policy, without a job.
     verdict: dict[str, Any] | None
     decided_by: str | None  #: ``policy``, or ``human:NAME``.
     decisions: int  #: How many decisions there were, overrides included.

@@ -111,6 +111,8 @@ class RekognitionSettings(QuotaSettings):
     """Seconds, added to the video's length, after which a job without an end is given up."""
     refused_wait: Seconds = 30.0
     """Seconds before a moderation that Rekognition had no slot for is tried again."""
+    reuse_window: float = Field(default=30 * 86400.0, ge=0, le=10 * 365 * 86400)
+    """Seconds for which an account's labels are reused for the same bytes, without a job; 0 for never."""
 
 
 class CompletionSettings(Group):

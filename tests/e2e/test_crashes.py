@@ -48,6 +48,7 @@ def test_workers_killed_at_any_point_and_an_emptied_redis_lose_nothing_and_pay_f
         ("CLIPWARDEN_CALLBACK__SCHEDULE", "0.5,0.5,1,1,2,2,5,5"),
         ("CLIPWARDEN_REKOGNITION__START_RATE", "1000"),
         ("CLIPWARDEN_REKOGNITION__GET_RATE", "1000"),
+        ("CLIPWARDEN_REKOGNITION__REUSE_WINDOW", "0"),
     )
     if database == "postgresql":
         environment += (("CLIPWARDEN_DATABASE__URL", request.getfixturevalue("postgresql_url")),)

@@ -9,14 +9,14 @@ import pytest
 from clipwarden import decisions, labels
 from clipwarden.egress import Egress
 from clipwarden.media.folder import FolderStore
-from clipwarden.moderation import Location, Placement, Status
-from clipwarden.store import assets
+from clipwarden.moderation import Location, Moderation, Placement, Stage, Status
+from clipwarden.store import assets, pools
 from clipwarden.store.engine import read
 from clipwarden_local.analysis.scripted import Script
-from clipwarden_workers import collect, decide, start
+from clipwarden_workers import collect, decide, reuse, start
 from clipwarden_workers.bus import Bus, Step
 from clipwarden_workers.rekognition import Rekognition
-from fixtures.pipeline import Pipeline
+from fixtures.pipeline import REGION, Pipeline
 from waiting import eventually
 
 
@@ -95,6 +95,48 @@ def test_a_death_at_any_point_costs_a_lease_and_nothing_else(
     assert {json.loads(callback.body)["moderation_status"] for callback in told} == {"rejected"}
     assert pipeline.endpoint.journal.summary()["jobs"] == 1
     assert deaths == [name], "nothing died: the point was not reached"
+
+
+REUSING: dict[str, tuple[Stage, tuple[Any, str, bool, Callable[..., bool]], int]] = {
+    "before a probed video's labels are taken": (Stage.INTAKE, (reuse, "take", False, _always), 0),
+    "while a probed video's labels are taken": (Stage.INTAKE, (reuse, "take", True, _always), 0),
+    "after a probed video's labels are known to be taken": (Stage.INTAKE, (reuse, "announce", False, _always), 0),
+    # Whoever comes after the dead cannot know that no job was started, and asks with the same token.
+    "while the labels are taken with a slot held": (Stage.STARTING, (reuse, "take", True, _always), 1),
+    "after the slot was given back": (Stage.STARTING, (reuse, "announce", False, _always), 0),
+    "while a verdict by such labels is recorded": (Stage.STARTING, (decisions, "conclude", True, _always), 0),
+}
+
+
+@pytest.mark.parametrize("point", REUSING)
+def test_a_death_while_labels_are_reused_costs_a_lease_and_frees_the_slot(
+    point: str, pipeline_settings: dict[str, dict[str, Any]], request: pytest.FixtureRequest
+) -> None:
+    pipeline_settings["rekognition"]["reuse_window"] = 3600
+    pipeline: Pipeline = request.getfixturevalue("pipeline")
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    stage, (owner, name, after, when), attempts = REUSING[point]
+    source = str(pipeline.put(pipeline.clips("plain")))
+    origin = pipeline.decided(pipeline.client.enqueue(source))
+    _find_only(monkeypatch, stage)
+    deaths = _dies(monkeypatch, owner, name, after=after, when=when)
+    moderation = pipeline.decided(pipeline.client.enqueue(source), within=40)
+    assert (moderation.status, moderation.attempt) == (Status.APPROVED, attempts)
+    assert moderation.labels_of == (None if attempts else origin.id)
+    assert pipeline.endpoint.journal.summary()["jobs"] == 1 + attempts
+    with read(pipeline.services.engine) as conn:
+        assert pools.in_use(conn, REGION) == 0
+    assert deaths == [name], "nothing died: the point was not reached"
+
+
+def _find_only(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
+    """Let labels be found in one stage only, as if they had not been there before."""
+    find = reuse.find
+
+    def found(services: Any, moderation: Moderation, *wanted: Any) -> Moderation | None:
+        return find(services, moderation, *wanted) if moderation.stage is stage else None
+
+    monkeypatch.setattr(reuse, "find", found)
 
 
 def _is_quarantined(pipeline: Pipeline, asset_id: str) -> bool:

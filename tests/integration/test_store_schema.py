@@ -61,7 +61,7 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0003"
+    assert migrating.revision(engine) == before == "0004"
 
 
 UPGRADE = """
@@ -140,6 +140,10 @@ LEASE: dict[str, Any] = {"now": LATER, "until": LATER, "limit": 10}
         (
             lambda conn: assets.brought_back(conn, Location(bucket="clips", key="a.mp4")),
             {"ix_assets_location"},
+        ),
+        (
+            lambda conn: moderations.paid(conn, OTHER, "sha256:x", min_confidence=50, since=START),
+            {"ix_moderations_labels"},
         ),
         (moderations.page, {"ix_moderations_newest"}),
         (

@@ -69,5 +69,11 @@ def _keep(services: Services, moderation: Moderation, look: Look) -> None:
     version = look.page.get("ModerationModelVersion")
     log.info("labels kept", labels=count, model_version=version)
     turn.move(
-        services, moderation, Stage.JUDGING, labels_key=target.key, label_count=count, model_version=version or None
+        services,
+        moderation,
+        Stage.JUDGING,
+        labels_key=target.key,
+        labels_of=None,
+        label_count=count,
+        model_version=version or None,
     )

@@ -1,9 +1,10 @@
 """The actor ``decide``: apply the rules to all labels of a job, and record the verdict with all that follows."""
 
 from clipwarden import decisions, errors, labels, logs, metrics
-from clipwarden.moderation import Location, Moderation
+from clipwarden.moderation import Moderation, Stage
 from clipwarden.store.engine import write
-from clipwarden.verdict import judge
+from clipwarden.verdict import Verdict, judge
+from clipwarden_workers import admission, reuse, turn
 from clipwarden_workers.probe import policy_of
 from clipwarden_workers.services import Services
 
@@ -11,13 +12,17 @@ log = logs.logger(__name__)
 
 
 def decide(services: Services, moderation: Moderation) -> None:
-    """Judge, and let the dispatchers know at once what became due."""
-    if moderation.labels_key is None:
-        raise errors.MediaNotFound("the labels are gone")
-    source = Location(bucket=services.settings.media.bucket, key=moderation.labels_key)
-    verdict = judge(
-        labels.read(services.media, source), policy_of(services, moderation), model_version=moderation.model_version
-    )
+    """Judge, and let the dispatchers know at once what became due.
+
+    Another one's labels may be gone by now; then a job of its own is queued.
+    """
+    try:
+        verdict = _judge(services, moderation)
+    except errors.MediaNotFound as exc:
+        if not _needs_a_job(moderation):
+            raise
+        _queue(services, moderation, exc)
+        return
     now = services.clock.now()
     with write(services.engine) as conn:
         decided = decisions.conclude(
@@ -35,3 +40,27 @@ def decide(services: Services, moderation: Moderation) -> None:
     metrics.MODERATIONS.labels(decided.status, "policy").inc()
     metrics.VERDICT_SECONDS.labels(decided.status).observe((now - decided.created_at).total_seconds())
     services.wake.set()
+
+
+def _judge(services: Services, moderation: Moderation) -> Verdict:
+    kept = labels.judged(services.media, services.settings.media.bucket, moderation)
+    return judge(kept, policy_of(services, moderation), model_version=moderation.model_version)
+
+
+def _needs_a_job(moderation: Moderation) -> bool:
+    """Say whether the video is still to be analysed, and paid for, when another one's labels are gone.
+
+    Not where a human has decided, nor where only labels were to be judged anew: the video may be another one by now.
+    """
+    return moderation.labels_of is not None and moderation.rejudges is None and moderation.decided_by is None
+
+
+def _queue(services: Services, moderation: Moderation, reason: errors.MediaNotFound) -> None:
+    now = services.clock.now()
+    gone = dict.fromkeys(("labels_of", "labels_key", "label_count", "model_version"))
+    with write(services.engine) as conn:
+        if turn.shift(conn, moderation, Stage.QUEUED, now=now, due_at=now, **gone):
+            reuse.record(conn, moderation, "labels_gone", moderation.labels_of, now)
+        admitted = admission.refill(services, conn, moderation.pool, now)
+    admission.announce(services, admitted)
+    log.warning("labels gone", labels_of=moderation.labels_of, reason=str(reason))

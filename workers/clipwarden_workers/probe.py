@@ -2,29 +2,36 @@
 
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from clipwarden import errors, logs, placing
 from clipwarden.media import sources
+from clipwarden.media.fingerprint import Digesting, fingerprint
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Kind, Location, Moderation, Stage
 from clipwarden.policy import Policy
 from clipwarden.store import accounts, assets, leases, pools, schema
 from clipwarden.store.engine import read, write
-from clipwarden_workers import admission, turn
+from clipwarden_workers import admission, reuse, turn
 from clipwarden_workers.services import Services
 
 log = logs.logger(__name__)
 
 
 def probe(services: Services, moderation: Moderation) -> None:
-    """Bring the video into reach, look what it is, and queue it for analysis or for a human."""
+    """Bring the video into reach, look what it is, and queue it for analysis or for a human.
+
+    Bytes whose labels were paid for before are judged by those at once.
+    """
     policy = None if moderation.kind is Kind.MANUAL else policy_of(services, moderation)
-    stored = _bring(services, moderation)
+    stored, sha256 = _bring(services, moderation)
     pool = None if policy is None else _pool(services, stored.location)
     if stored.bytes > services.settings.media.max_bytes:
         limit = f"{services.settings.media.max_bytes:,}"
         raise errors.MediaRefused(f"the video has {stored.bytes:,} bytes, more than {limit}", reason="too_large")
     facts = services.prober.probe(stored)
+    recognised = fingerprint(stored, sha256)
+    origin = reuse.find(services, moderation, recognised, policy.min_confidence) if policy else None
     now = services.clock.now()
     with write(services.engine) as conn:
         asset = assets.record(
@@ -35,21 +42,24 @@ def probe(services: Services, moderation: Moderation) -> None:
             etag=stored.etag,
             facts=facts,
             now=now,
+            fingerprint=recognised,
         )
-        turn.shift(
-            conn,
-            moderation,
-            Stage.REVIEW if policy is None else Stage.QUEUED,
-            now=now,
-            due_at=None if policy is None else now,
-            policy=str(policy or moderation.policy),
-            min_confidence=policy and policy.min_confidence,
-            pool=pool,
-            asset_version=asset.version,
-        )
+        found = {
+            "policy": str(policy or moderation.policy),
+            "min_confidence": policy and policy.min_confidence,
+            "asset_version": asset.version,
+            "fingerprint": recognised,
+            "pool": pool,
+        }
+        taken = origin is not None and reuse.take(services, conn, moderation, origin, now, **found)
+        if origin is None:
+            stage, due_at = (Stage.REVIEW, None) if policy is None else (Stage.QUEUED, now)
+            turn.shift(conn, moderation, stage, now=now, due_at=due_at, **found)
         admitted = admission.refill(services, conn, pool, now)
     log.info("video probed", width=facts.width, height=facts.height, duration_ms=facts.duration_ms)
     admission.announce(services, admitted)
+    if taken and origin is not None:
+        reuse.announce(services, moderation, origin)
 
 
 def policy_of(services: Services, moderation: Moderation) -> Policy:
@@ -59,19 +69,25 @@ def policy_of(services: Services, moderation: Moderation) -> Policy:
     return Policy.parse(moderation.policy, default_taxonomy=account.default_taxonomy if account else "6.1")
 
 
-def _bring(services: Services, moderation: Moderation) -> Stored:
-    """Return the video as an object of the media store; what is elsewhere is copied there first."""
+def _bring(services: Services, moderation: Moderation) -> tuple[Stored, str | None]:
+    """Return the video as an object of the media store; what is elsewhere is copied there first, and digested."""
     source = sources.parse_source(moderation.source, services.settings.media)
     if isinstance(source, Location):
-        return services.media.head(source)
+        return services.media.head(source), None
     target = Location(bucket=_home(services, moderation), key=f"videos/{moderation.account_id}/{moderation.id}.mp4")
     if isinstance(source, Path):
         with source.open("rb") as stream:
-            return services.media.put(target, stream, content_type="video/mp4")
+            return _copy(services, target, stream)
     with tempfile.TemporaryFile() as spool:
         services.egress.fetch(source, spool, max_bytes=services.settings.media.max_bytes)
         spool.seek(0)
-        return services.media.put(target, spool, content_type="video/mp4")
+        return _copy(services, target, spool)
+
+
+def _copy(services: Services, target: Location, stream: BinaryIO) -> tuple[Stored, str]:
+    digesting = Digesting(stream)
+    stored = services.media.put(target, digesting.buffered(), content_type="video/mp4")
+    return stored, digesting.hexdigest()
 
 
 def _home(services: Services, moderation: Moderation) -> str:

@@ -1,12 +1,13 @@
 """The actor ``start``: begin the Rekognition job of a moderation that holds a slot."""
 
 import contextlib
+from datetime import timedelta
 
 from clipwarden import errors, logs
 from clipwarden.moderation import Location, Moderation, Stage
 from clipwarden.store import assets, pools
 from clipwarden.store.engine import read, write
-from clipwarden_workers import looking, turn
+from clipwarden_workers import admission, looking, reuse, turn
 from clipwarden_workers.services import Services
 
 log = logs.logger(__name__)
@@ -15,8 +16,11 @@ log = logs.logger(__name__)
 def start(services: Services, moderation: Moderation) -> None:
     """Start the job, or put the moderation back when Rekognition has no slot left for us.
 
-    The request token was stored with the reservation, so a repetition after a crash gets the same job.
+    The request token was stored with the reservation, so a repetition after a crash gets the same job. While the
+    moderation waited, others may have paid for the labels of the same bytes: then there is nothing to start.
     """
+    if _reuse(services, moderation):
+        return
     with read(services.engine) as conn:
         asset = assets.by_id(conn, moderation.asset_id)
     if asset is None or asset.location is None or moderation.request_token is None:
@@ -37,9 +41,45 @@ def start(services: Services, moderation: Moderation) -> None:
     with write(services.engine) as conn:
         first_look = now + looking.first(services, conn, moderation, asset)
         turn.shift(
-            conn, moderation, Stage.ANALYSING, now=now, due_at=first_look, job_id=job_id, started_at=now, looks=0
+            conn,
+            moderation,
+            Stage.ANALYSING,
+            now=now,
+            due_at=first_look,
+            job_id=job_id,
+            started_at=now,
+            looks=0,
+            # Where other bytes have come in since, the labels are of those, and say nothing of the ones probed.
+            fingerprint=moderation.fingerprint if asset.fingerprint == moderation.fingerprint else None,
         )
     log.info("job started", job_id=job_id)
+
+
+def _reuse(services: Services, moderation: Moderation) -> bool:
+    """Take the labels that others have paid for, and give the slot to the next; the attempt does not count."""
+    if not _untried(services, moderation):
+        return False
+    origin = reuse.find(services, moderation, moderation.fingerprint, moderation.min_confidence or 0.0)
+    if origin is None:
+        return False
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        taken = reuse.take(services, conn, moderation, origin, now, attempt=moderation.attempt - 1)
+        admitted = admission.refill(services, conn, moderation.pool, now) if taken else []
+    admission.announce(services, admitted)
+    if taken:
+        reuse.announce(services, moderation, origin)
+    return True
+
+
+def _untried(services: Services, moderation: Moderation) -> bool:
+    """Say whether it is certain that nobody has started the job yet: one that runs holds its slot to the end.
+
+    Whoever tried before has left a fault, or died and let a whole lease pass; half of one allows for late clocks.
+    A human's decision changes the row too, so that its age tells nothing any more.
+    """
+    fresh = services.clock.now() < moderation.updated_at + timedelta(seconds=services.settings.worker.lease / 2)
+    return fresh and not moderation.faults and moderation.decided_by is None
 
 
 def _explained(

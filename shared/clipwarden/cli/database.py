@@ -48,6 +48,8 @@ def full(moderation: Moderation) -> dict[str, Any]:
         "job_id": moderation.job_id,
         "model_version": moderation.model_version,
         "labels": moderation.label_count,
+        "labels_of": moderation.labels_of,
+        "rejudges": moderation.rejudges,
         "due_at": moderation.due_at,
         "started_at": moderation.started_at,
         "ended_at": moderation.ended_at,

@@ -8,7 +8,7 @@ from clipwarden import decisions, errors, labels
 from clipwarden.cli import output
 from clipwarden.cli.database import connected, full
 from clipwarden.media.opening import open_store
-from clipwarden.moderation import Location, Moderation, Status
+from clipwarden.moderation import Moderation, Status
 from clipwarden.settings import Settings
 from clipwarden.store import moderations
 from clipwarden.store.clock import DatabaseClock
@@ -53,5 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _labels(settings: Settings, moderation: Moderation) -> list[dict[str, object]]:
     if moderation.labels_key is None:
         return []
-    kept = Location(bucket=settings.media.bucket, key=moderation.labels_key)
-    return list(itertools.islice(labels.read(open_store(settings.media), kept), SHOWN_LABELS))
+    kept = labels.judged(open_store(settings.media), settings.media.bucket, moderation)
+    return list(itertools.islice(kept, SHOWN_LABELS))

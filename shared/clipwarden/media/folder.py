@@ -44,10 +44,10 @@ class FolderStore:
             with draft.open("xb") as file:
                 etag = _write(stream, file)
                 etags.keep(file.fileno(), etag)
-                size = file.tell()
+                stored = _described(location, file, etag)
             with self._alone():
                 self._rename(draft, path)
-        return Stored(location=location, bytes=size, etag=etag)
+        return stored
 
     def open(self, location: Location, *, start: int = 0, end: int | None = None) -> BinaryIO:
         """Open the file, at ``start``."""
@@ -151,7 +151,14 @@ class FolderStore:
 
 
 def _stored(location: Location, file: BinaryIO) -> Stored:
-    return Stored(location=location, bytes=os.fstat(file.fileno()).st_size, etag=etags.of(file))
+    return _described(location, file, etags.of(file))
+
+
+def _described(location: Location, file: BinaryIO, etag: str) -> Stored:
+    facts = os.fstat(file.fileno())
+    return Stored(
+        location=location, bytes=facts.st_size, etag=etag, modified=datetime.fromtimestamp(facts.st_mtime, UTC)
+    )
 
 
 def _write(stream: BinaryIO, file: BinaryIO) -> str:

@@ -107,7 +107,12 @@ class S3Store:
         version = answer.get("VersionId")
         # "null" is the version of what was stored before the bucket kept any.
         there = Location(bucket=location.bucket, key=location.key, version=None if version == "null" else version)
-        return Stored(location=there, bytes=answer["ContentLength"], etag=answer["ETag"].strip('"'))
+        return Stored(
+            location=there,
+            bytes=answer["ContentLength"],
+            etag=answer["ETag"].strip('"'),
+            modified=answer["LastModified"],
+        )
 
     def exists(self, location: Location) -> bool:
         """Ask for the object's head."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
 from clipwarden.errors import MediaChanged, MediaNotFound
@@ -16,6 +16,7 @@ class Stored:
     location: Location  #: With the version, where the bucket keeps those.
     bytes: int
     etag: str  #: Without quotes; other bytes have another one, a copy of the same bytes may too.
+    modified: datetime | None = None  #: When the bytes came there, as exactly as the store tells.
 
 
 class MediaStore(Protocol):

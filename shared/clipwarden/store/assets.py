@@ -66,6 +66,7 @@ def record(
     etag: str | None,
     facts: Facts | None,
     now: datetime,
+    fingerprint: str | None = None,
 ) -> Asset:
     """Keep what intake found out about the asset's bytes, which are where they belong now, and return the asset.
 
@@ -78,6 +79,7 @@ def record(
         "object_version": location.version,
         "bytes": bytes,
         "etag": etag,
+        "fingerprint": fingerprint,
         "facts": asdict(facts) if facts is not None else None,
         "placed": Placement.LIBRARY,
         "updated_at": now,

@@ -1,4 +1,4 @@
-"""Moderations: accepting, finding, hurrying, deciding and overriding them."""
+"""Moderations: accepting, finding, hurrying, deciding, overriding and re-judging them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -112,6 +112,20 @@ def page(
     found = [parse(row) for row in conn.execute(query).mappings()]
     items = tuple(found[:limit])
     return Page(items=items, next_cursor=cursor.encode(items[-1].created_at, items[-1].id) if found[limit:] else None)
+
+
+def paid(
+    conn: Connection, account_id: str, fingerprint: str, *, min_confidence: float, since: datetime
+) -> Moderation | None:
+    """Return the account's newest moderation whose own job's labels say all that is needed of these bytes.
+
+    The job asked for labels from ``min_confidence`` or less, ended since then, and its labels were judged.
+    """
+    kept = (_c.labels_key.is_not(None), _c.labels_of.is_(None), _c.verdict.is_not(None))
+    same = (_c.account_id == account_id, _c.fingerprint == fingerprint, _c.ended_at >= since)
+    query = sa.select(moderations).where(*same, *kept, _c.min_confidence <= min_confidence)
+    row = conn.execute(query.order_by(_c.ended_at.desc()).limit(1)).mappings().one_or_none()
+    return parse(row) if row is not None else None
 
 
 def hint(conn: Connection, job_id: str, *, now: datetime, gap: timedelta) -> bool:

@@ -126,6 +126,8 @@ assets = sa.Table(
     _optional("object_version"),
     _optional("bytes", sa.BigInteger),
     _optional("etag"),
+    # What the bytes are recognised by.
+    _optional("fingerprint"),
     _optional("facts", _Document),
     *_word("wanted", Placement),
     *_word("placed", Placement),
@@ -168,6 +170,11 @@ moderations = sa.Table(
     _optional("labels_key"),
     _optional("label_count", sa.Integer),
     _optional("model_version"),
+    # Of the bytes that were analysed, and what the labels are from. No foreign keys: that stays on record
+    # whatever becomes of the others.
+    _optional("fingerprint"),
+    _optional("labels_of", sa.Uuid(as_uuid=False)),
+    _optional("rejudges", sa.Uuid(as_uuid=False)),
     _optional("verdict", _Document),
     _optional("decided_by"),
     _number("decisions"),
@@ -270,6 +277,14 @@ _partial("ix_moderations_slots", _m.pool, _m.account_id, where=one_of(_m.stage, 
 # What messages from outside name: a job that runs, and an object.
 _partial("ix_moderations_job", _m.job_id, where=one_of(_m.stage, [Stage.ANALYSING]))
 sa.Index("ix_assets_location", assets.c.bucket, assets.c.key)
+# Labels that were paid for: of the same bytes, the newest first.
+_partial(
+    "ix_moderations_labels",
+    _m.account_id,
+    _m.fingerprint,
+    _m.ended_at,
+    where=sa.and_(_m.labels_key.is_not(None), _m.labels_of.is_(None)),
+)
 # Listings, newest first.
 sa.Index("ix_moderations_listing", _m.account_id, _m.kind, _m.status, _m.created_at, _m.id)
 sa.Index("ix_moderations_account", _m.account_id, _m.created_at, _m.id)
