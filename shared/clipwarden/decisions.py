@@ -111,8 +111,14 @@ def _rules_the_asset(conn: Connection, decided: Moderation) -> bool:
     if asset is None or decided.asset_version not in (None, asset.version):
         return False
     return decided.decided_by != BY_POLICY or not moderations.human_since(
-        conn, decided.asset_id, since=decided.created_at
+        conn, decided.asset_id, since=_asked_at(conn, decided)
     )
+
+
+def _asked_at(conn: Connection, decided: Moderation) -> datetime:
+    """Return when the bytes were first to be judged: another policy for the same ones makes nobody's word older."""
+    first = moderations.by_id(conn, decided.rejudges) if decided.rejudges else None
+    return (first or decided).created_at
 
 
 def _tell(conn: Connection, decided: Moderation, labels: Labels, public_url: str, now: datetime) -> None:

@@ -87,6 +87,7 @@ def test_up_moderates_what_is_enqueued_and_ctrl_c_leaves_no_process_behind(tmp_p
         assert (shown["status"], shown["decided_by"]) == ("approved", "policy")
         listed = _json("list", "--status", "approved", env=env)
         assert [row["id"] for row in listed["moderations"]] == [made["id"]]
+        _check_rejudging(made["id"], env)
         overridden = _json("override", made["id"], "rejected", "--by", "ada", env=env)
         assert (overridden["status"], overridden["decided_by"]) == ("rejected", "human:ada")
         eventually(lambda: not place.exists(), within=20)
@@ -96,6 +97,22 @@ def test_up_moderates_what_is_enqueued_and_ctrl_c_leaves_no_process_behind(tmp_p
         assert len(family) >= 5
     assert process.returncode == 0
     eventually(lambda: not any(map(runs, family)), within=20)
+
+
+def _check_rejudging(moderation_id: str, env: dict[str, str]) -> None:
+    strict = ("--moderation", "aws_rek_video:violence:0.9")
+    tried = _json("rejudge", moderation_id, *strict, env=env)
+    assert (tried["present"]["status"], tried["other"]["status"], tried["applied"]) == ("approved", "approved", None)
+    assert tried["other"]["policy"] == "aws_rek_video:violence:0.9"
+    refused = _run("rejudge", moderation_id, "--moderation", "aws_rek_video:violence:0.1", "--apply", env=env)
+    assert refused.returncode == 1
+    assert "violence:0.1 needs them from 10" in refused.stderr
+    applied = _json("rejudge", moderation_id, *strict, "--apply", env=env)["applied"]
+    assert (applied["labels_of"], applied["rejudges"]) == (moderation_id, moderation_id)
+    said = _run("rejudge", moderation_id, *strict, "--apply", env=env)
+    assert f"{applied['id']} is judged by the other policy" in said.stdout
+    eventually(lambda: _json("status", applied["id"], env=env)["status"] == "approved", within=60)
+    assert "labels of" in _run("status", applied["id"], env=env).stdout
 
 
 def test_killing_the_whole_of_up_leaves_no_process_and_a_restart_resumes_unfinished_work(

@@ -145,6 +145,7 @@ LEASE: dict[str, Any] = {"now": LATER, "until": LATER, "limit": 10}
             lambda conn: moderations.paid(conn, OTHER, "sha256:x", min_confidence=50, since=START),
             {"ix_moderations_labels"},
         ),
+        (lambda conn: moderations.newest(conn, uid(1, 9)), {"ix_moderations_asset"}),
         (moderations.page, {"ix_moderations_newest"}),
         (
             lambda conn: moderations.page(conn, status=Status.REJECTED),

@@ -22,6 +22,23 @@ _UNDER_WAY = (*SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
 BY_HUMAN = "human:"
 
 
+_ZERO = dict.fromkeys(("fence", "faults", "attempt", "looks", "decisions"), 0)
+
+
+#: What a re-judgement has in common with what it re-judges.
+_SAME = (
+    "account_id",
+    "asset_id",
+    "asset_version",
+    "kind",
+    "source",
+    "priority",
+    "labels_key",
+    "label_count",
+    "model_version",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Some moderations, newest first, and the cursor of the next page, if there is one."""
@@ -74,11 +91,32 @@ def accept(
         "status": status,
         "due_at": due_at,
     }
-    zero = dict.fromkeys(("fence", "faults", "attempt", "looks", "decisions"), 0)
-    row = rows.insert_unless_present(conn, moderations, {**given, **zero, "created_at": now, "updated_at": now})
+    row = rows.insert_unless_present(conn, moderations, {**given, **_ZERO, "created_at": now, "updated_at": now})
     if row is not None:
         return parse(row), True
     return _accepted(conn, id, account_id, idempotency_key), False
+
+
+def rejudge(
+    conn: Connection, before: Moderation, *, id: str, policy: str, min_confidence: float, now: datetime
+) -> tuple[Moderation, bool]:
+    """Create a moderation of the same bytes that is judged at once by the same labels, and tell whether it is new.
+
+    It names the moderation whose job the labels are from, and the one that was asked for first.
+    """
+    values = {name: getattr(before, name) for name in _SAME} | {
+        "id": id,
+        "policy": policy,
+        "min_confidence": min_confidence,
+        "notification_urls": list(before.notification_urls),
+        "labels_of": before.labels_of or before.id,
+        "rejudges": before.rejudges or before.id,
+        "stage": Stage.JUDGING,
+        "status": Status.PENDING,
+        "due_at": now,
+    }
+    row = rows.insert_unless_present(conn, moderations, {**values, **_ZERO, "created_at": now, "updated_at": now})
+    return (parse(row), True) if row is not None else (_accepted(conn, id, before.account_id, None), False)
 
 
 def by_id(conn: Connection, id: str, *, account_id: str | None = None) -> Moderation | None:
@@ -112,6 +150,13 @@ def page(
     found = [parse(row) for row in conn.execute(query).mappings()]
     items = tuple(found[:limit])
     return Page(items=items, next_cursor=cursor.encode(items[-1].created_at, items[-1].id) if found[limit:] else None)
+
+
+def newest(conn: Connection, asset_id: str) -> Moderation | None:
+    """Return the moderation of this asset that was accepted last."""
+    query = sa.select(moderations).where(_c.asset_id == asset_id)
+    row = conn.execute(query.order_by(_c.created_at.desc(), _c.id.desc()).limit(1)).mappings().one_or_none()
+    return parse(row) if row is not None else None
 
 
 def paid(
