@@ -27,7 +27,7 @@ def test_a_worker_process_reads_its_queues_and_stops_while_it_waits_for_more(
             video = tmp_path / "media" / "clipwarden" / "uploads" / "a b.mp4"
             video.parent.mkdir()
             video.write_bytes(clips("plain").read_bytes())
-            place = {"bucket": {"name": "clipwarden"}, "object": {"key": "uploads/a+b.mp4", "eTag": "e"}}
+            place = {"bucket": {"name": "clipwarden"}, "object": {"key": "uploads/a+b.mp4", "sequencer": "1"}}
             aws.send(s3_events, json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": place}]}))
             aws.send(completions, json.dumps({"JobId": "0"}))
             eventually(lambda: receiver.received, within=60)

@@ -1,6 +1,7 @@
 """S3's events as a door: what lands under the prefix is moderated once, and clipwarden's own writing never is."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -16,6 +17,7 @@ from fixtures.aws import Aws, Queue
 from fixtures.pipeline import Pipeline
 from waiting import eventually
 
+NAMED = {"eventName": "ObjectCreated:Put", "eventTime": "2026-03-01T12:00:00.000Z"}
 ALCOHOL: dict[str, Any] = {"at": 500, "path": ["Alcohol", "Alcoholic Beverages"], "confidence": 91.5}
 
 
@@ -66,11 +68,12 @@ def outcomes(since: dict[str, float]) -> dict[str, float]:
     return {name: _total(name) - before for name, before in since.items() if _total(name) != before}
 
 
-@pytest.mark.parametrize("key", ["uploads/été + 100%/a b&c.mp4", "uploads/plain.mp4"])
+@pytest.mark.parametrize("key", ["uploads/été + 100%/a%20b&c.mp4", "uploads/plain.mp4"])
+@pytest.mark.parametrize("way", [Aws.notify, Aws.notify_over_sns, Aws.notify_over_eventbridge])
 def test_a_video_that_lands_under_the_prefix_is_moderated_without_anybody_asking(
-    aws_pipeline: Pipeline, aws: Aws, s3_events: Queue, key: str
+    aws_pipeline: Pipeline, aws: Aws, s3_events: Queue, way: Callable[[Aws, Queue, str], None], key: str
 ) -> None:
-    aws.notify(s3_events, aws.name)
+    way(aws, s3_events, aws.name)
     upload(aws_pipeline, aws, key)
     moderation = aws_pipeline.decided(the_only_one(aws_pipeline).id)
     assert (moderation.status, moderation.source) == (Status.APPROVED, f"s3://{aws.name}/{key}")
@@ -212,19 +215,45 @@ def test_an_event_that_comes_again_changes_nothing_and_new_bytes_under_its_key_d
     assert len({row.asset_id for row in rows}) == 1
 
 
+@pytest.mark.parametrize("versions", [{}, {"version": "v1"}], ids=["plain", "versions"])
+def test_an_object_that_is_announced_in_two_ways_is_moderated_once(
+    aws_pipeline: Pipeline, aws: Aws, counted: dict[str, float], versions: dict[str, str]
+) -> None:
+    told = event(aws, "uploads/a b.mp4", **{f"{name}Id": value for name, value in versions.items()})
+    ways = [message(told), bridged(aws, "uploads/a b.mp4", **{f"{name}-id": value for name, value in versions.items()})]
+    for body in [*ways, *(json.dumps({"Type": "Notification", "Message": way}) for way in ways)]:
+        door.take(aws_pipeline.services, body)
+    assert outcomes(counted) == {"ok": 1, "known": 3}
+    assert len(everything(aws_pipeline)) == 1
+
+
+@pytest.mark.parametrize("changes", [{"kind": "Object Deleted"}, {"key": "elsewhere/a.mp4"}])
+def test_what_eventbridge_tells_besides_new_videos_under_the_prefix_is_passed_over(
+    aws_pipeline: Pipeline, aws: Aws, counted: dict[str, float], changes: dict[str, str]
+) -> None:
+    door.take(aws_pipeline.services, bridged(aws, **changes))
+    assert outcomes(counted) == {"skipped": 1}
+    assert everything(aws_pipeline) == []
+
+
+def bridged(aws: Aws, key: str = "uploads/a.mp4", *, kind: str = "Object Created", **changes: str) -> str:
+    """Return a message as EventBridge sends it of what ``event`` tells of."""
+    object_ = {"key": key, "size": 1, "etag": "0" * 32, "sequencer": "00A1", **changes}
+    detail = {"bucket": {"name": aws.name}, "object": object_}
+    return json.dumps({"version": "0", "detail-type": kind, "source": "aws.s3", "detail": detail})
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         {"eventName": "ObjectCreated:Put"},
+        {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "clips"}, "object": {"key": "uploads/a.mp4"}}},
         "record",
-        {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "clips"}, "object": {"key": "uploads/%00"}}},
+        {**NAMED, "s3": {"bucket": {"name": "clips"}, "object": {"key": "uploads/%00"}}},
         # Judging version x of another object in this one's place would let this one through unseen.
-        {
-            "eventName": "ObjectCreated:Put",
-            "s3": {"bucket": {"name": "clips"}, "object": {"key": "uploads/a.mp4%3FversionId%3Dx"}},
-        },
+        {**NAMED, "s3": {"bucket": {"name": "clips"}, "object": {"key": "uploads/a.mp4%3FversionId%3Dx"}}},
     ],
-    ids=["incomplete", "text", "control character", "version in the key"],
+    ids=["incomplete", "any moment", "text", "control character", "version in the key"],
 )
 def test_a_record_that_cannot_be_taken_ends_as_a_dead_letter_and_holds_up_no_other(
     aws_pipeline: Pipeline, aws: Aws, s3_events: Queue, bad: Any
