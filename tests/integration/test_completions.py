@@ -1,6 +1,7 @@
 """Completions over SNS and SQS: they end the wait for a job; what goes wrong with them changes no verdict."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from clipwarden import errors, metrics
 from clipwarden.moderation import Moderation, Stage, Status
 from clipwarden.settings import CompletionSettings, RekognitionSettings
 from clipwarden_local.analysis.scripted import Script
+from clipwarden_workers.completions import hint
 from clipwarden_workers.rekognition import Rekognition
 from fixtures.aws import ROLE, Aws, Queue
-from fixtures.pipeline import Pipeline
+from fixtures.pipeline import Pipeline, without_database
 from waiting import eventually
 
 ALCOHOL: dict[str, Any] = {"at": 500, "path": ["Alcohol", "Alcoholic Beverages"], "confidence": 91.5}
@@ -161,3 +163,10 @@ def test_a_topic_of_another_region_than_rekognitions_is_refused_before_any_call(
     completion = CompletionSettings(topic_arn="arn:aws:sns:eu-west-1:123456789012:done", role_arn=ROLE)
     with pytest.raises(errors.ConfigurationError, match=r"eu-west-1.*us-east-1"):
         Rekognition(RekognitionSettings(region="us-east-1"), completion)
+
+
+def test_a_completion_that_comes_while_the_database_is_away_is_for_later(
+    aws_pipeline: Pipeline, tmp_path: Path
+) -> None:
+    with pytest.raises(errors.StoreUnavailable):
+        hint(without_database(aws_pipeline.services, tmp_path), told("0" * 64))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -14,7 +15,7 @@ from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
 from clipwarden_workers import s3_events as door
 from fixtures.aws import Aws, Queue
-from fixtures.pipeline import Pipeline
+from fixtures.pipeline import Pipeline, without_database
 from waiting import eventually
 
 NAMED = {"eventName": "ObjectCreated:Put", "eventTime": "2026-03-01T12:00:00.000Z"}
@@ -306,3 +307,10 @@ def test_events_wait_for_an_account_that_does_not_exist_yet(
     pipeline: Pipeline = request.getfixturevalue("aws_pipeline")
     with pytest.raises(errors.ConfigurationError, match="no account 'shop'"):
         door.take(pipeline.services, message(event(aws)))
+
+
+def test_events_that_come_while_the_database_is_away_are_for_later(
+    aws_pipeline: Pipeline, aws: Aws, tmp_path: Path
+) -> None:
+    with pytest.raises(errors.StoreUnavailable):
+        door.take(without_database(aws_pipeline.services, tmp_path), message("unreadable", event(aws)))

@@ -1,11 +1,14 @@
 """Reading a queue: nothing is deleted before it is handled, whatever is away meanwhile."""
 
+import itertools
 import threading
+from collections import Counter as Counting
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from prometheus_client import CollectorRegistry, Counter
 
 from clipwarden import errors
@@ -32,11 +35,12 @@ Read = Callable[[Callable[[str], None]], sqs.Reader]
 def read(aws: Aws, queue: Queue, outcomes: Counter, monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    numbers = itertools.count()
     with ExitStack() as running:
 
         def start(handle: Callable[[str], None]) -> sqs.Reader:
             client = sqs.connect(queue.url, endpoint_url=aws.url, session=boto3.session.Session(region_name=REGION))
-            reader = sqs.Reader("messages", client, queue.url, handle, outcomes)
+            reader = sqs.Reader(f"messages {next(numbers)}", client, queue.url, handle, outcomes)
             running.callback(reader.stop)
             reader.start()
             return reader
@@ -60,6 +64,50 @@ def test_a_message_waits_for_what_is_away_and_is_deleted_once_it_is_handled(
     assert set(handled) == {"a"}
     assert outcomes.labels("store_unavailable")._value.get() == 1
     assert aws.left(queue.dead) == 0
+
+
+def test_a_message_that_waits_is_not_given_up_however_many_readers_there_are(
+    aws: Aws, queue: Queue, read: Read
+) -> None:
+    back, tries, handled = threading.Event(), Counting[tuple[str, str]](), []
+
+    def handle(body: str) -> None:
+        tries[threading.current_thread().name, body] += 1
+        if not back.is_set():
+            raise errors.StoreUnavailable("down")
+        handled.append(body)
+
+    for body in ("a", "b"):
+        aws.send(queue, body)
+    for _ in range(5):  # More than the times that the queue shows a message.
+        read(handle)
+    # By then, its visibility timeout has passed more often than that.
+    eventually(lambda: max(tries.values(), default=0) >= 4)
+    assert aws.left(queue.dead) == 0
+    back.set()
+    eventually(lambda: aws.left(queue.url) == 0)
+    assert set(handled) == {"a", "b"}
+    assert aws.left(queue.dead) == 0
+
+
+def test_a_message_that_cannot_be_kept_hidden_is_still_handled_once_what_it_needs_is_back(
+    aws: Aws, queue: Queue, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, handled = [errors.StoreUnavailable("down")], []
+
+    def handle(body: str) -> None:
+        if away:
+            raise away.pop()
+        handled.append(body)
+
+    def denied(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ChangeMessageVisibilityBatch")
+
+    reader = read(handle)
+    monkeypatch.setattr(reader._client, "change_message_visibility_batch", denied)
+    aws.send(queue, "a")
+    eventually(lambda: aws.left(queue.url) == 0)
+    assert set(handled) == {"a"}
 
 
 def test_a_message_on_which_the_code_breaks_ends_in_the_dead_letter_queue_and_others_are_handled(

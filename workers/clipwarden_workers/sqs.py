@@ -1,9 +1,10 @@
 """Reading a queue of Amazon SQS: every message is handled at least once, and deleted only after that."""
 
 import json
+import math
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -24,6 +25,8 @@ log = logs.logger(__name__)
 LONGEST_POLL, BATCH = 20, 10
 #: Seconds before the first new try while SQS, or what a message needs, is away; doubles.
 _FIRST_PAUSE = 1.0
+#: Seconds for which messages stay hidden beyond a wait, so that they are handled before others are shown them.
+_MARGIN = 60
 
 
 def connect(queue_url: str, *, endpoint_url: str | None, session: boto3.session.Session) -> "SQSClient":
@@ -54,7 +57,8 @@ class Reader(threading.Thread):
     """Reads one queue until it is told to stop; waits out whatever is away: SQS, the database, a setting.
 
     A message whose handling raises a PermanentError, or anything unforeseen, stays: SQS shows it again after its
-    visibility timeout, and moves it to the dead-letter queue once it was shown as often as the queue allows.
+    visibility timeout, and moves it to the dead-letter queue once it was shown as often as the queue allows. One that
+    waits for what is away is kept hidden, or other readers would take it up, wait too, and use up these times.
     """
 
     def __init__(
@@ -93,13 +97,17 @@ class Reader(threading.Thread):
         answer = self._client.receive_message(
             QueueUrl=self._queue_url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=LONGEST_POLL
         )
+        messages = answer.get("Messages", [])
         with self._handling:
-            done = [message for message in answer.get("Messages", []) if self._done(message)]
+            done = [message for message in messages if self._done(message, messages)]
             if done:
                 self._forget(done)
 
-    def _done(self, message: "MessageTypeDef") -> bool:
-        """Handle a message, however long what it needs is away, and say whether it may be deleted."""
+    def _done(self, message: "MessageTypeDef", held: "list[MessageTypeDef]") -> bool:
+        """Handle a message, however long what it needs is away, and say whether it may be deleted.
+
+        ``held`` are all that came with it, and wait with it.
+        """
         faults = 0
         while not self._stopping.is_set():
             try:
@@ -107,7 +115,7 @@ class Reader(threading.Thread):
             except (errors.TransientError, errors.ConfigurationError) as exc:
                 faults += 1
                 self._count(exc.code)
-                self._pause(faults, exc)
+                self._pause(faults, exc, held)
             except errors.PermanentError as exc:
                 self._count(exc.code)
                 log.warning("message left in its queue", queue=self.name, code=exc.code, reason=str(exc))
@@ -130,10 +138,25 @@ class Reader(threading.Thread):
             ],
         )
 
-    def _pause(self, faults: int, fault: Exception) -> None:
+    def _pause(self, faults: int, fault: Exception, held: "Sequence[MessageTypeDef]" = ()) -> None:
         pause = backoff.wait(faults, _FIRST_PAUSE)
         log.warning("waiting for a queue", queue=self.name, reason=str(fault), seconds=pause.seconds)
+        if held:
+            self._hide(held, math.ceil(pause.total_seconds()) + _MARGIN)
         self._stopping.wait(pause.total_seconds())
+
+    def _hide(self, messages: "Sequence[MessageTypeDef]", seconds: int) -> None:
+        # What is shown all the same is handled twice: no reason to give up the ones in hand.
+        try:
+            self._client.change_message_visibility_batch(
+                QueueUrl=self._queue_url,
+                Entries=[
+                    {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": seconds}
+                    for number, message in enumerate(messages)
+                ],
+            )
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+            log.warning("messages not hidden", queue=self.name, reason=str(exc))
 
     def _count(self, outcome: str) -> None:
         self._outcomes.labels(outcome).inc()
