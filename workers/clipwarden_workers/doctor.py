@@ -1,33 +1,32 @@
 """Check everything that clipwarden needs from outside, and say what is wrong and what to do.
 
-Nothing is changed and nothing is paid for: Rekognition is asked for a job, and to analyse a video, that do not exist.
+Nothing is changed and nothing is paid for: Rekognition is asked for a job, and to analyse a video, that do not exist,
+and SQS to delete a message that does not.
 """
 
 import argparse
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-import botocore.exceptions
 import redis
 
 from clipwarden import errors, ids, logs
 from clipwarden.cli import output
 from clipwarden.media.opening import open_store
-from clipwarden.moderation import Location
-from clipwarden.settings import Settings
+from clipwarden.message import IntakeMessage
+from clipwarden.moderation import Kind, Location
+from clipwarden.policy import Policy
+from clipwarden.settings import S3IntakeSettings, Settings
 from clipwarden.store.engine import create_engine
 from clipwarden.store.migrating import require_current
+from clipwarden_workers import queue_checks, s3_events
+from clipwarden_workers.findings import Finding, Level, find
 from clipwarden_workers.rekognition import Rekognition
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check found."""
-
-    check: str
-    ok: bool
-    detail: str
+#: What stands before a finding.
+_MARKS = {Level.OK: "ok  ", Level.WARNING: "warn", Level.FAILURE: "FAIL"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,15 +34,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run all checks; 0 when all are well."""
+    """Run all checks; 0 when none has failed."""
     settings = Settings()
     logs.configure(settings.log)
     findings = examine(settings)
     if arguments.json:
-        output.show_json([{"check": found.check, "ok": found.ok, "detail": found.detail} for found in findings])
+        output.show_json([_shown(found) for found in findings])
     else:
         for found in findings:
-            output.say(f"{'ok  ' if found.ok else 'FAIL'}  {found.check:<12}  {found.detail}")
+            output.say(f"{_MARKS[found.level]}  {found.check:<12}  {found.detail}")
     return 0 if all(found.ok for found in findings) else 1
 
 
@@ -56,16 +55,15 @@ def examine(settings: Settings) -> list[Finding]:
         "region": _region,
         "rekognition": _rekognition,
     }
-    return [_finding(name, check, settings) for name, check in checks.items()]
+    if settings.completion.queue_url is not None:
+        checks["completions"] = _completions
+    if settings.s3_intake.queue_url is not None:
+        checks |= {"s3 events": _s3_events, "s3 intake": _s3_intake}
+    return [find(name, partial(check, settings)) for name, check in checks.items()]
 
 
-def _finding(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
-    try:
-        return Finding(check=name, ok=True, detail=check(settings))
-    except (errors.ClipwardenError, redis.RedisError, botocore.exceptions.BotoCoreError, OSError) as exc:
-        return Finding(check=name, ok=False, detail=str(exc))
-    except botocore.exceptions.ClientError as exc:
-        return Finding(check=name, ok=False, detail=f"{exc.operation_name}: {exc}")
+def _shown(found: Finding) -> dict[str, Any]:
+    return {"check": found.check, "ok": found.ok, "level": found.level, "detail": found.detail}
 
 
 def _database(settings: Settings) -> str:
@@ -120,3 +118,34 @@ def _rekognition(settings: Settings) -> str:
         if exc.error != "InvalidS3ObjectException":
             raise
     return f"jobs may be started and looked at in {client.region}"
+
+
+def _completions(settings: Settings) -> str:
+    return queue_checks.completions(settings.completion, region=Rekognition(settings.rekognition).region)
+
+
+def _s3_events(settings: Settings) -> str:
+    return queue_checks.s3_events(settings.s3_intake, region=Rekognition(settings.rekognition).region)
+
+
+def _s3_intake(settings: Settings) -> str:
+    """Compose the message that an event of S3 leads to, as workers would."""
+    engine = create_engine(settings.database)
+    try:
+        require_current(engine)
+        options = s3_events.options(settings.s3_intake, engine)
+    finally:
+        engine.dispose()
+    wanted = _composed(settings.s3_intake, options)
+    return f"account {wanted.account}, moderated by {wanted.moderation}"
+
+
+def _composed(settings: S3IntakeSettings, options: dict[str, Any]) -> IntakeMessage:
+    origin = "CLIPWARDEN_S3_INTAKE" if settings.preset is None else f"preset {settings.preset!r}"
+    try:
+        wanted = IntakeMessage.compose(account=settings.account, source="s3://bucket/key", **options)
+        if wanted.moderation != Kind.MANUAL:
+            Policy.parse(wanted.moderation)
+    except (errors.MessageError, errors.PolicyError) as exc:
+        raise errors.ConfigurationError(f"{origin}: every video would end aborted or refused: {exc}") from exc
+    return wanted
