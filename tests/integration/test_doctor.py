@@ -5,18 +5,22 @@ import json
 import socket
 from typing import Any
 
+import boto3
 import pytest
 from sqlalchemy import Engine
 
 from clipwarden.settings import CompletionSettings, S3IntakeSettings, Settings
-from clipwarden.store import accounts, presets
+from clipwarden.store import accounts, pools, presets
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import write
 from clipwarden_local.stack import free_port
 from clipwarden_workers import doctor, queue_checks
 from clipwarden_workers.findings import Doubtful, Finding, Level, find
 from fixtures.aws import REGION, ROLE, Aws, Queue
+from records import START, moderation
 from servers import RawServer, read_request
+
+SESSION = boto3.session.Session(region_name=REGION)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +43,7 @@ def completion(aws: Aws, queue: Queue, **changes: Any) -> CompletionSettings:
 
 
 def looked_at(aws: Aws, queue: Queue, **changes: Any) -> Finding:
-    return find("completions", lambda: queue_checks.completions(completion(aws, queue, **changes), region=REGION))
+    return find("completions", lambda: queue_checks.completions(completion(aws, queue, **changes), session=SESSION))
 
 
 @pytest.fixture
@@ -71,6 +75,7 @@ def test_queues_that_suit_their_readers_are_found_well_and_no_message_is_touched
     assert {check for check, one in found.items() if one.ok} == {
         "database",
         "media",
+        "pools",
         "region",
         "completions",
         "s3 events",
@@ -84,9 +89,9 @@ def test_queues_that_suit_their_readers_are_found_well_and_no_message_is_touched
 
 def test_queues_that_nobody_names_are_not_looked_for(settings: dict[str, Any]) -> None:
     del settings["s3_intake"]
-    assert set(examined(settings)) == {"database", "redis", "media", "region", "rekognition"}
-    assert "polled" in queue_checks.completions(CompletionSettings(), region=REGION)
-    assert "enqueued" in queue_checks.s3_events(S3IntakeSettings(), region=REGION)
+    assert set(examined(settings)) == {"database", "redis", "media", "pools", "region", "rekognition"}
+    assert "polled" in queue_checks.completions(CompletionSettings(), session=SESSION)
+    assert "enqueued" in queue_checks.s3_events(S3IntakeSettings(), session=SESSION)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ def test_a_queue_that_does_not_suit_its_reader_is_a_warning_that_says_what_to_do
     intake = S3IntakeSettings(queue_url=s3_events.url, endpoint_url=aws.url)
     for found in (
         looked_at(aws, completions),
-        find("s3 events", lambda: queue_checks.s3_events(intake, region=REGION)),
+        find("s3 events", lambda: queue_checks.s3_events(intake, session=SESSION)),
     ):
         assert (found.level, found.ok) == (Level.WARNING, True)
         assert all(text in found.detail for text in advice)
@@ -155,7 +160,7 @@ def test_a_permission_that_is_missing_is_named(denied: str, level: Level, named:
             queue_url="https://sqs.us-east-1.amazonaws.com/123456789012/done",
             endpoint_url=f"http://127.0.0.1:{server.port}",
         )
-        found = find("completions", lambda: queue_checks.completions(settings, region=REGION))
+        found = find("completions", lambda: queue_checks.completions(settings, session=SESSION))
     assert found.level is level
     assert f"sqs:{denied} on {settings.queue_url} is denied" in found.detail
     assert named in found.detail
@@ -228,3 +233,19 @@ def test_warnings_are_shown_as_such_and_do_not_fail_the_command(
         "level": "warning",
         "detail": "mend it",
     }
+
+
+def test_each_of_several_pools_is_examined_and_what_waits_for_a_forgotten_one_is_a_warning(
+    settings: dict[str, Any], engine: Engine, aws: Aws
+) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, "gone", 20, START)
+        moderation(conn, pool="gone")
+    one = {"region": REGION, "buckets": [aws.name], "endpoint_url": settings["rekognition"]["endpoint_url"]}
+    several = {"a": one, "b": one | {"region": "eu-west-1"}}
+    found = examined({**settings, "rekognition": {}, "pools": several})
+    assert found["pools"].level is Level.WARNING
+    assert "1 of pool gone" in found["pools"].detail
+    assert found["region a"].ok
+    assert not found["region b"].ok
+    assert {"rekognition a", "rekognition b"} <= found.keys()

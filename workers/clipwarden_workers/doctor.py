@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from clipwarden import errors, ids, logs
+from clipwarden import errors, logs
 from clipwarden.cli import output
 from clipwarden.media.opening import open_store
 from clipwarden.message import IntakeMessage
@@ -21,9 +21,12 @@ from clipwarden.policy import Policy
 from clipwarden.settings import S3IntakeSettings, Settings
 from clipwarden.store.engine import create_engine
 from clipwarden.store.migrating import require_current
-from clipwarden_workers import queue_checks, s3_events
+from clipwarden_workers import pool_checks, pools, queue_checks, s3_events
 from clipwarden_workers.findings import Finding, Level, find
-from clipwarden_workers.rekognition import Rekognition
+from clipwarden_workers.pools import Pool
+from clipwarden_workers.sessions import session
+
+Check = Callable[[Settings], str]
 
 #: What stands before a finding.
 _MARKS = {Level.OK: "ok  ", Level.WARNING: "warn", Level.FAILURE: "FAIL"}
@@ -48,18 +51,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 def examine(settings: Settings) -> list[Finding]:
     """Return what each check found, in the order in which they depend on each other."""
-    checks: dict[str, Callable[[Settings], str]] = {
-        "database": _database,
-        "redis": _redis,
-        "media": _media,
-        "region": _region,
-        "rekognition": _rekognition,
-    }
-    if settings.completion.queue_url is not None:
-        checks["completions"] = _completions
+    checks: dict[str, Check] = {"database": _database, "redis": _redis, "media": _media}
     if settings.s3_intake.queue_url is not None:
         checks |= {"s3 events": _s3_events, "s3 intake": _s3_intake}
-    return [find(name, partial(check, settings)) for name, check in checks.items()]
+    found = [find(name, partial(check, settings)) for name, check in checks.items()]
+    try:
+        known = pools.build(settings)
+    except errors.ConfigurationError as exc:
+        return [*found, Finding(check="pools", level=Level.FAILURE, detail=str(exc))]
+    found.append(find("pools", partial(pool_checks.forgotten, settings, known)))
+    return found + [finding for pool in known.values() for finding in _pool(settings, pool, several=len(known) > 1)]
+
+
+def _pool(settings: Settings, pool: Pool, *, several: bool) -> list[Finding]:
+    checks: dict[str, Callable[[], str]] = {
+        "region": partial(pool_checks.region, settings, pool),
+        "rekognition": partial(pool_checks.rekognition, settings, pool),
+    }
+    if pool.settings.completion.queue_url is not None:
+        checks["completions"] = partial(
+            queue_checks.completions, pool.settings.completion, session=session(pool.settings)
+        )
+    return [find(f"{name} {pool.name}" if several else name, check) for name, check in checks.items()]
 
 
 def _shown(found: Finding) -> dict[str, Any]:
@@ -92,40 +105,8 @@ def _media(settings: Settings) -> str:
     return f"bucket {settings.media.bucket} can be read"
 
 
-def _region(settings: Settings) -> str:
-    region = Rekognition(settings.rekognition, settings.completion).region
-    if settings.media.root is not None:
-        return f"pool {region}; media in {settings.media.root}"
-    bucket = open_store(settings.media).region(settings.media.bucket)
-    if bucket != region:
-        raise errors.ConfigurationError(
-            f"bucket {settings.media.bucket} is in {bucket}, but Rekognition is called in {region}: "
-            "it only reads buckets of its own region"
-        )
-    return f"bucket and Rekognition are both in {region}"
-
-
-def _rekognition(settings: Settings) -> str:
-    client = Rekognition(settings.rekognition, settings.completion)
-    with contextlib.suppress(errors.ResultsExpired):
-        client.look("0" * 64)
-    nothing = Location(bucket=settings.media.bucket, key=f"clipwarden-doctor-{ids.new_id()}")
-    try:
-        client.start(nothing, min_confidence=50, token=ids.new_id(), tag="doctor")
-    except errors.SlotsExhausted:
-        return f"jobs may be started and looked at in {client.region}; all slots are taken at the moment"
-    except errors.AnalysisRefused as exc:
-        if exc.error != "InvalidS3ObjectException":
-            raise
-    return f"jobs may be started and looked at in {client.region}"
-
-
-def _completions(settings: Settings) -> str:
-    return queue_checks.completions(settings.completion, region=Rekognition(settings.rekognition).region)
-
-
 def _s3_events(settings: Settings) -> str:
-    return queue_checks.s3_events(settings.s3_intake, region=Rekognition(settings.rekognition).region)
+    return queue_checks.s3_events(settings.s3_intake, session=s3_events.session(settings))
 
 
 def _s3_intake(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import boto3
 from botocore.exceptions import ClientError
 
 from clipwarden import errors
@@ -36,24 +37,24 @@ class _Queue:
     showings: int | None  #: ``None`` where no dead-letter queue takes what was shown too often.
 
 
-def completions(settings: CompletionSettings, *, region: str) -> str:
-    """Check one pool's queue of completions, ``region`` being its Rekognition's; raises Doubtful or an error."""
+def completions(settings: CompletionSettings, *, session: boto3.session.Session) -> str:
+    """Check one pool's queue of completions, as the pool's role and in its region; raises Doubtful or an error."""
     if settings.queue_url is None:
         return "no queue is named: jobs are polled"
-    queue = _look(settings.queue_url, endpoint_url=settings.endpoint_url, region=region)
+    queue = _look(settings.queue_url, endpoint_url=settings.endpoint_url, session=session)
     return _answer(queue, [*_misled(settings, queue), *_unfit(queue)])
 
 
-def s3_events(settings: S3IntakeSettings, *, region: str) -> str:
+def s3_events(settings: S3IntakeSettings, *, session: boto3.session.Session) -> str:
     """Check the queue of S3 events; raises Doubtful or an error."""
     if settings.queue_url is None:
         return "no queue is named: videos are enqueued"
-    queue = _look(settings.queue_url, endpoint_url=settings.endpoint_url, region=region)
+    queue = _look(settings.queue_url, endpoint_url=settings.endpoint_url, session=session)
     return _answer(queue, _unfit(queue))
 
 
-def _look(url: str, *, endpoint_url: str | None, region: str) -> _Queue:
-    with contextlib.closing(sqs.connect(url, endpoint_url=endpoint_url, region=region)) as client:
+def _look(url: str, *, endpoint_url: str | None, session: boto3.session.Session) -> _Queue:
+    with contextlib.closing(sqs.connect(url, endpoint_url=endpoint_url, session=session)) as client:
         try:
             _require_deletable(client, url)
             _require_hideable(client, url)

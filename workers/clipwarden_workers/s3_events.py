@@ -9,11 +9,11 @@ from typing import Any
 import boto3
 from sqlalchemy import Engine
 
-from clipwarden import errors, metrics
+from clipwarden import errors, metrics, placing
 from clipwarden.media import sources
 from clipwarden.message import IntakeMessage
 from clipwarden.moderation import Location, Placement
-from clipwarden.settings import S3IntakeSettings, S3PublicId
+from clipwarden.settings import S3IntakeSettings, S3PublicId, Settings
 from clipwarden.store import accounts, assets, presets
 from clipwarden.store.engine import read
 from clipwarden_workers import landings, sqs
@@ -27,15 +27,18 @@ _WRITTEN = ("labels/", "quarantine/", "videos/")
 _LONGEST_PUBLIC_ID = 255
 
 
+def session(settings: Settings) -> boto3.session.Session:
+    """Return what the queue is read with: our own credentials, in the region of our own bucket."""
+    first = next(iter(placing.quotas(settings).values()))
+    return boto3.session.Session(region_name=settings.media.region or first.region)
+
+
 def readers(services: Services) -> list[sqs.Reader]:
     """Return what reads the queue of S3 events, if the settings name one."""
     settings = services.settings.s3_intake
     if settings.queue_url is None:
         return []
-    region = services.settings.media.region or next(iter(services.pools.values())).settings.region
-    client = sqs.connect(
-        settings.queue_url, endpoint_url=settings.endpoint_url, session=boto3.session.Session(region_name=region)
-    )
+    client = sqs.connect(settings.queue_url, endpoint_url=settings.endpoint_url, session=session(services.settings))
     reader = sqs.Reader("s3 events", client, settings.queue_url, lambda body: take(services, body), metrics.S3_EVENTS)
     return [reader]
 

@@ -111,6 +111,13 @@ def learn(conn: Connection, name: str, *, ratio: float, early: bool) -> None:
     _change(conn, name, job_ratio=sa.func.coalesce(pools.c.job_ratio * step, ratio))
 
 
+def unfinished(conn: Connection, pool: str) -> int:
+    """Count the moderations that were given to the pool and have not come to an end."""
+    stages = [Stage.QUEUED, *SLOT_STAGES, Stage.COLLECTING]
+    count: int = conn.execute(sa.select(sa.func.count()).where(_c.pool == pool, one_of(_c.stage, stages))).scalar_one()
+    return count
+
+
 def soonest(conn: Connection, names: Sequence[str]) -> str:
     """Return which of these pools will be free first: where the fewest run and wait for each slot."""
     if len(names) == 1:
