@@ -68,6 +68,13 @@ def test_what_is_put_is_read_back_and_described(store: MediaStore, at: At, data:
     assert _get(store, at("a/b.mp4")) == data
 
 
+def test_the_time_at_which_bytes_came_stays_until_others_come(store: MediaStore, at: At) -> None:
+    put = store.put(at("a/clip.mp4"), io.BytesIO(b"bytes"))
+    assert put.modified is not None
+    assert put.modified.tzinfo is not None
+    assert store.head(at("a/clip.mp4")) == put
+
+
 def test_putting_again_replaces_the_bytes_and_changes_the_etag(store: MediaStore, at: At) -> None:
     assert _put(store, at("a"), b"one") != _put(store, at("a"), b"two")
     assert _get(store, at("a")) == b"two"

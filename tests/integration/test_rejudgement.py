@@ -1,5 +1,7 @@
 """Another policy is tried, and put into force, on labels that were paid for once."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from clipwarden_local.analysis.scripted import Script
 from fixtures.pipeline import Pipeline
 from waiting import eventually
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "change-a-policy.md"
 SHOWN: list[dict[str, Any]] = [
     {"at": 0, "path": ["Alcohol", "Alcoholic Beverages"], "confidence": 40},
     {"at": 500, "path": ["Violence", "Weapons"], "confidence": 70},
@@ -170,3 +173,16 @@ def test_labels_that_are_gone_are_said_to_be_gone_and_nothing_is_paid(pipeline: 
     assert (judged.status, judged.error_code) == (Status.ABORTED, "media_not_found")
     assert _jobs(pipeline) == 1
     assert _is(pipeline, approved.asset_id, Placement.LIBRARY)
+
+
+def test_the_example_of_the_documentation_shows_both_verdicts(
+    pipeline: Pipeline, approved: Moderation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = pipeline.services.settings
+    monkeypatch.setenv("CLIPWARDEN_DATABASE__URL", settings.database.url.get_secret_value())
+    monkeypatch.setenv("CLIPWARDEN_MEDIA__ROOT", str(settings.media.root))
+    (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example.replace("018f0000-0000-7000-8000-000000000003", approved.id), names)  # that is the point
+    names["engine"].dispose()
+    assert "approved rejected" in capsys.readouterr().out.splitlines()  # The workers' log lines stand there too.

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
@@ -351,3 +352,51 @@ def test_a_hint_of_a_job_that_is_not_running_changes_nothing(engine: Engine, sta
         assert not moderations.hint(conn, "job-1", now=at(60), gap=timedelta(0))
         assert not moderations.hint(conn, "job-2", now=at(60), gap=timedelta(0))
         assert present(conn, row.id) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, True),
+        ({"min_confidence": 50.1}, False),
+        ({"min_confidence": None}, False),
+        ({"ended_at": at(9.999)}, False),
+        ({"ended_at": None}, False),
+        ({"fingerprint": "sha256:other"}, False),
+        ({"fingerprint": None}, False),
+        ({"verdict": None}, False),
+        ({"labels_key": None}, False),
+        ({"labels_of": "018f0000-0000-7000-8000-000000000003"}, False),
+    ],
+    ids=str,
+)
+def test_labels_are_found_up_to_the_bounds_of_confidence_and_time_and_no_further(
+    engine: Engine,
+    changes: dict[str, Any],
+    found: bool,  # noqa: FBT001 # a parameter of the test
+) -> None:
+    paid = {"fingerprint": "sha256:same", "min_confidence": 50.0, "ended_at": at(10), "verdict": {}, "labels_key": "k"}
+    with write(engine) as conn:
+        made = moderation(conn)
+        conn.execute(sa.update(schema.moderations).where(schema.moderations.c.id == made.id).values(**paid | changes))
+        origin = moderations.paid(conn, made.account_id, "sha256:same", min_confidence=50, since=at(10))
+        other = moderations.paid(conn, account(conn, "other").id, "sha256:same", min_confidence=50, since=at(10))
+    assert (origin is not None) == found
+    assert other is None
+
+
+def test_of_labels_that_were_paid_for_twice_the_newer_ones_are_found(engine: Engine) -> None:
+    with write(engine) as conn:
+        made = [moderation(conn) for _ in range(3)]
+        for each, seconds in zip(made, (10, 30, 20), strict=True):
+            paid = {
+                "fingerprint": "f",
+                "min_confidence": 1.0,
+                "ended_at": at(seconds),
+                "verdict": {},
+                "labels_key": "k",
+            }
+            conn.execute(sa.update(schema.moderations).where(schema.moderations.c.id == each.id).values(**paid))
+        origin = moderations.paid(conn, made[0].account_id, "f", min_confidence=1, since=at(0))
+    assert origin is not None
+    assert origin.id == made[1].id

@@ -5,7 +5,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipwarden.media.fingerprint import Digesting, fingerprint
@@ -22,6 +22,7 @@ def _stored(*, version: str | None = None, key: str = "a.mp4", bucket: str = "cl
     return Stored(**(values | changes))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300_000), st.lists(st.integers(1, 200_000), max_size=5))
 def test_a_stream_is_passed_on_as_it_is_and_digested_however_it_is_read(data: bytes, sizes: list[int]) -> None:
     digesting = Digesting(io.BytesIO(data))
@@ -48,6 +49,7 @@ def test_an_object_of_which_neither_version_nor_time_is_known_is_not_recognised_
     assert fingerprint(_stored(modified=None), None) is None
 
 
+@settings(deadline=None)
 @given(st.tuples(TEXT, TEXT, TEXT), st.tuples(TEXT, TEXT, TEXT))
 def test_two_objects_never_have_the_same_fingerprint(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
     made = [
