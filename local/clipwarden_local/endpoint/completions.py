@@ -68,18 +68,19 @@ class Completions:
                 return
             for row in self._due():
                 self._complete(row)
-            # The clock may be a test's and jump, hence never long while anything is to come.
-            self._awake.wait(_LONGEST_WAIT_SECONDS if self._any() else None)
+            self._awake.wait(self._pause())
 
     def _due(self) -> list[Any]:
         statement = "SELECT * FROM jobs WHERE completions > 0 AND completion_due <= ? ORDER BY completion_due LIMIT ?"
         with self._book.reading() as connection:
             return connection.execute(statement, (self._clock(), _BATCH)).fetchall()
 
-    def _any(self) -> bool:
+    def _pause(self) -> float | None:
+        """Return the seconds to the next completion; ``None`` when none is to come."""
         with self._book.reading() as connection:
-            row = connection.execute("SELECT EXISTS (SELECT 1 FROM jobs WHERE completions > 0)").fetchone()
-        return bool(row[0])
+            due = connection.execute("SELECT min(completion_due) FROM jobs WHERE completions > 0").fetchone()[0]
+        # The clock may be a test's and jump, hence never long.
+        return None if due is None else min(_LONGEST_WAIT_SECONDS, max(0.0, due - self._clock()))
 
     def _complete(self, row: Any) -> None:
         request = json.loads(row["request"])
