@@ -12,7 +12,8 @@ from bench import backlog, postgres, report, slots, throughput
 class Size:
     """How much is measured."""
 
-    videos: int
+    videos: int  #: For clipwarden on PostgreSQL.
+    fewer_videos: int  #: For all other strategies.
     compression: float
     messages: int
     instant: int  #: Videos with jobs that take no time.
@@ -20,8 +21,8 @@ class Size:
     rows: int
 
 
-_WHOLE = Size(videos=400, compression=10, messages=5000, instant=500, behind=10_000, rows=100_000)
-_QUICK = Size(videos=60, compression=20, messages=1000, instant=100, behind=1000, rows=10_000)
+_WHOLE = Size(videos=2000, fewer_videos=500, compression=40, messages=5000, instant=500, behind=10_000, rows=100_000)
+_QUICK = Size(videos=100, fewer_videos=60, compression=40, messages=1000, instant=100, behind=1000, rows=10_000)
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     began = time.monotonic()
     with postgres.running() as server:
         new_database = partial(postgres.database, server)
-        full = slots.measure(size.videos, size.compression, new_database)
+        full = slots.measure(size.videos, size.fewer_videos, size.compression, new_database)
         rates = throughput.measure(size.messages, size.instant, new_database)
         crowd = backlog.measure(size.behind, size.rows, new_database)
     minutes = {"minutes": round((time.monotonic() - began) / 60, 1)}

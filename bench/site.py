@@ -14,6 +14,7 @@ from typing import Any
 import redis
 import sqlalchemy as sa
 
+from bench.aws import Channel
 from clipwarden.processes import Child
 from clipwarden.store.engine import create_engine
 from clipwarden_local.stack import Options, Stack
@@ -22,15 +23,19 @@ from clipwarden_local.stack import Options, Stack
 SLOTS, RATE = 20, 5.0
 #: Slots, and calls per second, that are no limit.
 _UNLIMITED = 1000
-#: Shortest interval of the dispatchers, in seconds: below, their own looks would be what is measured.
-_SHORTEST_DISPATCH = 0.05
+#: Shortest interval of the dispatchers, in seconds, and of the consumers, in milliseconds: below, their own looks would
+#: be what is measured.
+_SHORTEST_DISPATCH, _SHORTEST_HOP = 0.05, 20
 
 
 @contextmanager
-def running(*, compression: float = 1, limited: bool = True, database_url: str | None = None) -> Iterator[Stack]:
+def running(
+    *, compression: float = 1, limited: bool = True, database_url: str | None = None, channel: Channel | None = None
+) -> Iterator[Stack]:
     """Give the servers for the time of the block, with every quota and wait of the real service compressed alike.
 
-    Without a database URL the database is a SQLite file. Workers are started by ``workers``.
+    Without a database URL the database is a SQLite file, without a channel jobs are only polled. Workers are started by
+    ``workers``.
     """
     slots, rate = (SLOTS, RATE * compression) if limited else (_UNLIMITED, _UNLIMITED)
     granted = str(rate) if limited else "0"
@@ -43,9 +48,12 @@ def running(*, compression: float = 1, limited: bool = True, database_url: str |
         "CLIPWARDEN_REKOGNITION__REUSE_WINDOW": "0",
         "CLIPWARDEN_REKOGNITION__REFUSED_WAIT": str(30 / compression),
         "CLIPWARDEN_WORKER__DISPATCH_INTERVAL": str(max(_SHORTEST_DISPATCH, 0.25 / compression)),
+        "CLIPWARDEN_WORKER__HOP_TIMEOUT_MS": str(max(_SHORTEST_HOP, int(50 / compression))),
     }
     if database_url is not None:
         environment["CLIPWARDEN_DATABASE__URL"] = database_url
+    if channel is not None:
+        environment |= channel.environment()
     with tempfile.TemporaryDirectory(prefix="clipwarden-bench-") as folder:
         options = Options(
             data=Path(folder),
@@ -53,7 +61,10 @@ def running(*, compression: float = 1, limited: bool = True, database_url: str |
             log_level="error",
             processes=0,
             environment=tuple(environment.items()),
-            endpoint=("--open-jobs", str(slots), "--start-rate", granted, "--get-rate", granted),
+            endpoint=(
+                *("--open-jobs", str(slots), "--start-rate", granted, "--get-rate", granted),
+                *(("--sns", channel.url) if channel is not None else ()),
+            ),
         )
         with Stack(options, report=lambda _: None) as stack:
             # boto3 in this process wants something to sign with, too.

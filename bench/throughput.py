@@ -1,8 +1,9 @@
 """How many videos go through, on PostgreSQL, beside what bare Dramatiq does on the same machine in the same minutes.
 
 ``python -m bench.throughput`` measures how fast enqueued videos become durable rows (two worker processes that serve
-``intake``), and how fast they come to their verdicts where jobs take no time (two worker processes, every stage, each
-video decoded once by the probe). All is enqueued before the processes start, and counted from the first that is done.
+``intake``), and how fast they come to their verdicts where jobs take no time (two processes): from the client on,
+each video decoded once by the probe in a process of its own, and from rows on that count as probed. All is enqueued
+before the processes start, and counted from the first that is done.
 """
 
 import argparse
@@ -13,9 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bench import postgres, report, site
+from bench import postgres, report, site, workload
 from bench.chain import HOPS, Chain
-from clipwarden import Client
+from bench.workload import Video
+from clipwarden import Client, ids
 from clipwarden.media.opening import open_store
 from clipwarden.moderation import Location, Stage
 from clipwarden.store import schema
@@ -47,6 +49,8 @@ def measure(messages: int, videos: int, new_database: Callable[[], str]) -> dict
         bare_enqueued, chains = _bare(stack, messages)
     with site.running(limited=False, database_url=new_database()) as stack:
         verdicts = _verdicts(stack, videos)
+    with site.running(limited=False, database_url=new_database()) as stack:
+        probed = _probed(stack, videos)
     return {
         "client_enqueues_per_s": round(enqueued),
         "durable_rows_per_s": round(durable),
@@ -55,6 +59,8 @@ def measure(messages: int, videos: int, new_database: Callable[[], str]) -> dict
         "verdicts_of_instant_jobs_per_s": round(verdicts, 1),
         f"bare_chains_of_{HOPS}_hops_per_s": round(chains),
         "verdicts_to_bare_chains": round(verdicts / chains, 3),
+        "verdicts_of_probed_rows_per_s": round(probed, 1),
+        "verdicts_of_probed_rows_to_bare_chains": round(probed / chains, 3),
     }
 
 
@@ -86,6 +92,16 @@ def _verdicts(stack: Stack, count: int) -> float:
         open_store(media).put(source, stream)
     with site.engine(stack) as engine:
         _enqueue(stack, str(source), count)
+        site.workers(stack, _PROCESSES)
+        return _rate(lambda: _count(engine, Stage.DECIDED), count)
+
+
+def _probed(stack: Stack, count: int) -> float:
+    """Return the rate of verdicts where each video is probed already."""
+    wanted = [Video(id=ids.new_id(), length=1, seconds=0) for _ in range(count)]
+    workload.put(site.bucket(stack), wanted)
+    with site.engine(stack) as engine:
+        workload.queue(engine, wanted, bucket=stack.settings().media.bucket, account="bench")
         site.workers(stack, _PROCESSES)
         return _rate(lambda: _count(engine, Stage.DECIDED), count)
 

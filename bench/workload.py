@@ -1,7 +1,7 @@
 """Videos as users upload them, in compressed time: how long they are, how long their jobs take, and their rows.
 
-Lengths are log-normal (median 60 s, sigma 0.9, at most 5 minutes), a job takes 0.2 to 0.6 of its video's length. A
-compression of 10 makes a second of the real service a tenth of one here; the facts of a video keep its real length.
+Lengths are log-normal (median 3 minutes, sigma 0.9, at most 30 minutes), a job takes 0.2 to 0.6 of its video's length.
+A compression of 40 makes a second of the real service a fortieth here; the facts of a video keep its real length.
 """
 
 import heapq
@@ -22,7 +22,7 @@ from clipwarden.store import accounts, assets, moderations, schema
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import write
 
-_MEDIAN, _SIGMA, _LONGEST = 60.0, 0.9, 300.0
+_MEDIAN, _SIGMA, _LONGEST = 180.0, 0.9, 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
