@@ -27,7 +27,7 @@ _COLUMNS = (
 
 def slots_table(found: Sequence[SlotFigures]) -> str:
     """Return one row per strategy."""
-    return _table(
+    return table(
         _COLUMNS,
         [
             (
@@ -50,7 +50,7 @@ def slots_table(found: Sequence[SlotFigures]) -> str:
 
 def pairs_table(found: Mapping[str, Any]) -> str:
     """Return one row per figure."""
-    return _table(("figure", "value"), [(name.replace("_", " "), value) for name, value in found.items()])
+    return table(("figure", "value"), [(name.replace("_", " "), value) for name, value in found.items()])
 
 
 def machine() -> dict[str, Any]:
@@ -77,6 +77,7 @@ def publish(sections: Mapping[str, str]) -> None:
     page.write_text(text)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

@@ -44,6 +44,7 @@ def running(
         "CLIPWARDEN_REKOGNITION__START_RATE": str(rate),
         "CLIPWARDEN_REKOGNITION__GET_RATE": str(rate),
         "CLIPWARDEN_REKOGNITION__FIRST_LOOK": str(5 / compression if limited else 0.01),
+        "CLIPWARDEN_REKOGNITION__LOOK_PRICE": str(0.3 / compression),
         "CLIPWARDEN_REKOGNITION__LONGEST_INTERVAL": str(60 / compression),
         "CLIPWARDEN_REKOGNITION__REUSE_WINDOW": "0",
         "CLIPWARDEN_REKOGNITION__REFUSED_WAIT": str(30 / compression),

@@ -103,8 +103,8 @@ class RekognitionSettings(QuotaSettings):
 
     first_look: Seconds = 5.0
     """Seconds from a job's start to the first look at it, until it is known how long jobs take."""
-    look_growth: float = Field(default=1.1, gt=1, le=10)
-    """Factor by which a job's age grows from one look to the next."""
+    look_price: Seconds = 0.3
+    """Seconds of an idle slot that one look is worth: more of them mean fewer looks, and ends that are found later."""
     longest_interval: Seconds = 60.0
     """Longest interval between two looks, in seconds."""
     deadline: Seconds = 6 * 3600.0

@@ -18,7 +18,7 @@ from waiting import eventually
 
 ALCOHOL: dict[str, Any] = {"at": 500, "path": ["Alcohol", "Alcoholic Beverages"], "confidence": 91.5}
 #: Polling that looks at no job while a test runs.
-HARDLY_EVER = {"first_look": 600, "look_growth": 10, "longest_interval": 600}
+HARDLY_EVER = {"first_look": 600, "look_price": 600, "longest_interval": 600}
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """A pool learns how many slots others leave to it, spaces its Start calls, and learns how long jobs take."""
 
-import random
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine
 
+from clipwarden.job_times import JobTimes
 from clipwarden.moderation import Stage
 from clipwarden.settings import RekognitionSettings, Settings
 from clipwarden.store import paces, pools
@@ -112,19 +112,15 @@ def test_after_a_pause_a_start_call_may_be_made_at_once(engine: Engine) -> None:
     assert later.due_at == at(90)
 
 
-def test_the_first_look_is_learned_so_that_few_jobs_end_before_it(engine: Engine) -> None:
-    chance = random.Random(5)
+def test_how_long_jobs_take_is_learned_and_kept(engine: Engine) -> None:
     with write(engine) as conn:
         pools.ensure(conn, POOL, 1, START)
-        assert _pool(conn).job_ratio is None
-        pools.learn(conn, POOL, ratio=0.9, early=False)
-        assert _pool(conn).job_ratio == 0.9
-        early = []
-        for _ in range(600):
-            took = chance.uniform(0.2, 0.6)
-            early.append(took < (_pool(conn).job_ratio or 0))
-            pools.learn(conn, POOL, ratio=took, early=early[-1])
-    assert 0.08 < sum(early[200:]) / 400 < 0.22
+        assert _pool(conn).job_times is None
+        pools.learn(conn, POOL, after=0.2, until=0.4, length=100)
+        known = JobTimes.first(0.2, 0.4, length=100)
+        assert _pool(conn).job_times == known
+        pools.learn(conn, POOL, after=0.5, until=0.6, length=60)
+        assert _pool(conn).job_times == known.learned(0.5, 0.6, length=60)
 
 
 def test_a_refusal_of_calls_halves_their_pace_once_a_burst_and_leaves_the_other_kind_alone(engine: Engine) -> None:

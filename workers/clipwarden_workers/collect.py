@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from clipwarden import errors, labels, logs
-from clipwarden.moderation import Moderation, Stage
+from clipwarden.moderation import Asset, Moderation, Stage
 from clipwarden.store import assets, leases, schema
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, looking, turn
@@ -27,17 +27,21 @@ def collect(services: Services, moderation: Moderation) -> None:
 
 def _look_again(services: Services, moderation: Moderation) -> None:
     now = services.clock.now()
-    if moderation.started_at and now > moderation.started_at + _deadline(services, moderation):
-        raise errors.AnalysisFailed(f"the job has not ended within its deadline, seen {moderation.looks + 1} times")
-    with write(services.engine) as conn:
-        due_at = now + looking.again(services, conn, moderation, now)
-        turn.shift(conn, moderation, Stage.ANALYSING, now=now, due_at=due_at, looks=moderation.looks + 1)
-
-
-def _deadline(services: Services, moderation: Moderation) -> timedelta:
     with read(services.engine) as conn:
         asset = assets.by_id(conn, moderation.asset_id)
-    length_ms = asset.facts.duration_ms if asset and asset.facts else 0
+    if asset is None:
+        raise errors.MediaNotFound("the video is gone")
+    if moderation.started_at and now > moderation.started_at + _deadline(services, asset):
+        raise errors.AnalysisFailed(f"the job has not ended within its deadline, seen {moderation.looks + 1} times")
+    with write(services.engine) as conn:
+        wait = looking.again(services, conn, moderation, asset, now)
+        due_at = now + wait + services.grace()
+        turn.shift(conn, moderation, Stage.ANALYSING, now=now, due_at=due_at, looks=moderation.looks + 1)
+    looking.meet(services, moderation, wait)
+
+
+def _deadline(services: Services, asset: Asset) -> timedelta:
+    length_ms = asset.facts.duration_ms if asset.facts else 0
     return timedelta(seconds=services.settings.rekognition.deadline, milliseconds=length_ms)
 
 

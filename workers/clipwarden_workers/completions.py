@@ -11,6 +11,7 @@ from clipwarden import metrics
 from clipwarden.store import moderations
 from clipwarden.store.engine import write
 from clipwarden_workers import sqs
+from clipwarden_workers.bus import Step
 from clipwarden_workers.pools import Pool
 from clipwarden_workers.services import Services
 from clipwarden_workers.sessions import session
@@ -44,5 +45,5 @@ def hint(services: Services, body: str) -> None:
     with write(services.engine) as conn:
         hurried = moderations.hint(conn, job_id, now=now, gap=gap)
     metrics.HINTS.labels("ok" if hurried else "unneeded").inc()
-    if hurried:
-        services.wake.set()
+    for moderation in hurried:
+        services.bus.send(Step.COLLECT, moderation.id, moderation.fence)

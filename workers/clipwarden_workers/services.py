@@ -19,6 +19,7 @@ from clipwarden.settings import PoolSettings, Settings
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine
 from clipwarden_workers import pools
+from clipwarden_workers.appointments import Appointments
 from clipwarden_workers.bus import Bus
 from clipwarden_workers.claims import Claims
 from clipwarden_workers.pools import Pool
@@ -37,6 +38,7 @@ class Services:
     prober: Prober
     pools: Mapping[str, Pool]
     egress: Egress
+    appointments: Appointments
     claims: Claims = field(default_factory=Claims)
     #: Set by an actor that has made rows due, so that the dispatcher looks at once.
     wake: threading.Event = field(default_factory=threading.Event)
@@ -62,8 +64,13 @@ class Services:
         """Return when a row that is taken now falls due again."""
         return now + timedelta(seconds=self.settings.worker.lease)
 
+    def grace(self) -> timedelta:
+        """Return how long after its appointment a row falls due, for the case that nobody came."""
+        return timedelta(seconds=2 * self.settings.worker.dispatch_interval)
+
     def close(self) -> None:
         """End every connection, and the child processes."""
+        self.appointments.close()
         self.prober.close()
         self.egress.close()
         self.broker.close()
@@ -80,12 +87,13 @@ def build(settings: Settings) -> Services:
     engine = create_engine(settings.database)
     media = open_store(settings.media)
     callback = settings.callback
+    bus = Bus(broker)
     return Services(
         settings=settings,
         engine=engine,
         clock=DatabaseClock(engine),
         broker=broker,
-        bus=Bus(broker),
+        bus=bus,
         media=media,
         prober=Prober(media),
         pools=pools.build(settings),
@@ -94,4 +102,5 @@ def build(settings: Settings) -> Services:
             connect_timeout=callback.connect_timeout,
             total_timeout=callback.total_timeout,
         ),
+        appointments=Appointments(bus.send),
     )

@@ -39,19 +39,20 @@ def start(services: Services, moderation: Moderation) -> None:
         raise _explained(services, moderation, asset.location, exc) from exc
     now = services.clock.now()
     with write(services.engine) as conn:
-        first_look = now + looking.first(services, conn, moderation, asset)
+        wait = looking.first(services, conn, moderation, asset)
         turn.shift(
             conn,
             moderation,
             Stage.ANALYSING,
             now=now,
-            due_at=first_look,
+            due_at=now + wait + services.grace(),
             job_id=job_id,
             started_at=now,
             looks=0,
             # Where other bytes have come in since, the labels are of those, and say nothing of the ones probed.
             fingerprint=moderation.fingerprint if asset.fingerprint == moderation.fingerprint else None,
         )
+    looking.meet(services, moderation, wait)
     log.info("job started", job_id=job_id)
 
 

@@ -173,15 +173,16 @@ def paid(
     return parse(row) if row is not None else None
 
 
-def hint(conn: Connection, job_id: str, *, now: datetime, gap: timedelta) -> bool:
-    """Make the moderation whose job this is due now if the job is not known to have ended, and say whether that was so.
+def hint(conn: Connection, job_id: str, *, now: datetime, gap: timedelta) -> list[Moderation]:
+    """Make the moderation whose job this is due now if the job is not known to have ended, and return it.
 
-    Within the gap after one hint others change nothing: however many there are, they lead to few looks.
+    Within the gap after one hint others change nothing: however many there are, they lead to few looks. Jobs of
+    several regions may have one id, and then all are meant.
     """
     running = sa.and_(_c.job_id == job_id, one_of(_c.stage, [Stage.ANALYSING]))
     rested = sa.or_(_c.hinted_at.is_(None), _c.hinted_at <= now - gap)
     hinted = sa.update(moderations).where(running, rested).values(due_at=now, hinted_at=now)
-    return conn.execute(hinted).rowcount > 0
+    return [parse(row) for row in conn.execute(hinted.returning(moderations)).mappings()]
 
 
 def stages(conn: Connection) -> list[StageCount]:

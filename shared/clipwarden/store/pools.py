@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden import errors, ids
+from clipwarden.job_times import JobTimes
 from clipwarden.moderation import SLOT_STAGES, Moderation, Stage
 from clipwarden.store import moderations as moderation_rows
 from clipwarden.store import paces, rows
@@ -27,7 +28,7 @@ class Pool:
     probe_at: datetime | None = None  #: When one more is tried for; ``None`` at the full number.
     probe_wait: float = 0.0  #: Seconds from one try to the next.
     next_start_at: datetime | None = None  #: When the next Start call may be made.
-    job_ratio: float | None = None  #: Seconds of job per second of video that few jobs take less than, once known.
+    job_times: JobTimes | None = None  #: How long jobs take, once known.
     start_slowed_to: float | None = None
     start_slowed_at: datetime | None = None
     get_slowed_to: float | None = None
@@ -60,9 +61,6 @@ BATCH = 200
 
 #: Longest time, in seconds, from one try for one more slot to the next.
 LONGEST_PROBE_WAIT = 900.0
-
-# How far one job moves what is known of how long jobs take, and the share of jobs that may end before the first look.
-_LEARNING, _EARLY = 0.1, 1 / 7
 
 #: Waiting moderations that are counted at most: beyond that, no pool will be free soon.
 _MANY = 2000
@@ -101,14 +99,13 @@ def lower(conn: Connection, name: str, *, now: datetime, wait: float) -> None:
     _change(conn, name, limit=limit, probe_wait=pause, probe_at=now + timedelta(seconds=pause))
 
 
-def learn(conn: Connection, name: str, *, ratio: float, early: bool) -> None:
-    """Take into account a job that took this many seconds for each second of video.
-
-    ``early`` says that it had ended before it was first looked at. Such jobs leave their slots idle, so the ratio is
-    not the mean: it tends to where one job in seven ends early, and the others are looked at again.
-    """
-    step = 1 - _LEARNING * (1 - _EARLY) if early else 1 + _LEARNING * _EARLY
-    _change(conn, name, job_ratio=sa.func.coalesce(pools.c.job_ratio * step, ratio))
+def learn(conn: Connection, name: str, *, after: float, until: float, length: float) -> None:
+    """Take into account a job that ended between two ages, in units of its video's length, which is in seconds."""
+    known = _hold(conn, name).job_times
+    learned = (
+        JobTimes.first(after, until, length=length) if known is None else known.learned(after, until, length=length)
+    )
+    _change(conn, name, job_times=asdict(learned))
 
 
 def unfinished(conn: Connection, pool: str) -> int:
@@ -200,7 +197,8 @@ def _change(conn: Connection, name: str, **changes: Any) -> None:
 
 
 def _parse(row: RowMapping) -> Pool:
-    return Pool(**{name: row[name] for name in Pool.__dataclass_fields__})
+    values = {name: row[name] for name in Pool.__dataclass_fields__}
+    return Pool(**values | {"job_times": JobTimes.of(row["job_times"])})
 
 
 def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[str, _Share]:

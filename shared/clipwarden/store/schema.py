@@ -220,9 +220,10 @@ pools = sa.Table(
     _number("limit"),
     _optional("probe_at", UtcDateTime),
     sa.Column("probe_wait", sa.Double, nullable=False),
-    # When the next Start call may be made, and how long jobs take for each second of video.
+    # When the next Start call may be made, and how long jobs take; earlier releases keep the latter as a ratio.
     _optional("next_start_at", UtcDateTime),
     _optional("job_ratio", sa.Double),
+    _optional("job_times", _Document),
     # To which share of its rate a kind of call was slowed down, and when.
     _optional("start_slowed_to", sa.Double),
     _optional("start_slowed_at", UtcDateTime),
