@@ -401,3 +401,28 @@ def test_of_labels_that_were_paid_for_twice_the_newer_ones_are_found(engine: Eng
         origin = moderations.paid(conn, made[0].account_id, "f", min_confidence=1, since=at(0))
     assert origin is not None
     assert origin.id == made[1].id
+
+
+def test_requests_that_come_together_are_accepted_as_if_they_came_one_by_one(engine: Engine) -> None:
+    with write(engine) as conn:
+        one = moderation(conn)
+        pattern = {name: getattr(one, name) for name in moderations.Request.__dataclass_fields__}
+        known, _ = moderations.accept(conn, now=at(1), **pattern | {"id": ids.new_id(), "idempotency_key": "known"})
+        keys = ("b", "a", "known", "a", None, None)
+        wanted = [
+            moderations.Request(**pattern | {"id": id_, "idempotency_key": key})
+            for id_, key in zip(sorted(ids.new_id() for _ in keys), keys, strict=True)
+        ]
+        wanted.append(wanted[0])
+        found = moderations.accept_all(conn, wanted, now=at(9))
+    assert [created for _, created in found] == [True, True, False, False, True, True, False]
+    first_b, first_a, *_ = (made.id for made, _ in found)
+    assert [made.id for made, _ in found] == [
+        wanted[0].id,
+        wanted[1].id,
+        known.id,
+        first_a,
+        wanted[4].id,
+        wanted[5].id,
+        first_b,
+    ]

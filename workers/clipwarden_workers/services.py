@@ -14,6 +14,7 @@ from clipwarden.egress import Egress
 from clipwarden.media.opening import open_store
 from clipwarden.media.prober import Prober
 from clipwarden.media.store import MediaStore
+from clipwarden.message import IntakeMessage
 from clipwarden.moderation import Moderation
 from clipwarden.settings import PoolSettings, Settings
 from clipwarden.store.clock import DatabaseClock
@@ -22,6 +23,7 @@ from clipwarden_workers import pools
 from clipwarden_workers.appointments import Appointments
 from clipwarden_workers.bus import Bus
 from clipwarden_workers.claims import Claims
+from clipwarden_workers.grouped import Grouped
 from clipwarden_workers.pools import Pool
 
 
@@ -40,6 +42,8 @@ class Services:
     egress: Egress
     appointments: Appointments
     claims: Claims = field(default_factory=Claims)
+    #: Requests that come in at once become rows in one transaction.
+    accepting: Grouped[IntakeMessage, tuple[Moderation, bool]] = field(default_factory=Grouped)
     #: Set by an actor that has made rows due, so that the dispatcher looks at once.
     wake: threading.Event = field(default_factory=threading.Event)
 

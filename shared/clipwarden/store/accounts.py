@@ -1,5 +1,6 @@
 """Accounts: the tenants."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -45,6 +46,12 @@ def by_name(conn: Connection, name: str) -> Account | None:
     """Return the account of this name."""
     row = conn.execute(sa.select(accounts).where(accounts.c.name == name)).mappings().one_or_none()
     return parse(row) if row is not None else None
+
+
+def by_names(conn: Connection, names: Collection[str]) -> dict[str, Account]:
+    """Return those accounts of these names that there are."""
+    found = conn.execute(sa.select(accounts).where(accounts.c.name.in_(sorted(names)))).mappings()
+    return {row["name"]: parse(row) for row in found}
 
 
 def by_id(conn: Connection, id: str) -> Account | None:

@@ -1,5 +1,6 @@
 """Assets: the videos, where their bytes are and where they should be."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -15,22 +16,16 @@ from clipwarden.store.schema import assets
 
 def obtain(conn: Connection, *, account_id: str, public_id: str, now: datetime) -> Asset:
     """Return the account's asset of this name; a new one has no bytes yet and belongs into the library."""
-    values = {
-        "id": ids.new_id(),
-        "account_id": account_id,
-        "public_id": public_id,
-        "version": int(now.timestamp()),
-        "wanted": Placement.LIBRARY,
-        "placed": Placement.LIBRARY,
-        "fence": 0,
-        "faults": 0,
-        "created_at": now,
-        "updated_at": now,
-    }
-    row = rows.insert_unless_present(conn, assets, values)
-    if row is None:
-        row = conn.execute(_named(account_id, public_id)).mappings().one()
-    return parse(row)
+    return obtain_all(conn, [(account_id, public_id)], now=now)[account_id, public_id]
+
+
+def obtain_all(conn: Connection, names: Collection[tuple[str, str]], *, now: datetime) -> dict[tuple[str, str], Asset]:
+    """Return the assets of these accounts' ids and public ids, and make those that are not there."""
+    made = rows.insert_absent(conn, assets, [_new(*name, now) for name in sorted(set(names))])
+    found = {(row["account_id"], row["public_id"]): parse(row) for row in made}
+    for name in set(names) - found.keys():
+        found[name] = parse(conn.execute(_named(*name)).mappings().one())
+    return found
 
 
 def by_id(conn: Connection, id: str) -> Asset | None:
@@ -144,6 +139,21 @@ def parse(row: RowMapping) -> Asset:
     values["facts"] = Facts(**values["facts"]) if values["facts"] is not None else None
     values["wanted"], values["placed"] = Placement(values["wanted"]), Placement(values["placed"])
     return Asset(**values)
+
+
+def _new(account_id: str, public_id: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": ids.new_id(),
+        "account_id": account_id,
+        "public_id": public_id,
+        "version": int(now.timestamp()),
+        "wanted": Placement.LIBRARY,
+        "placed": Placement.LIBRARY,
+        "fence": 0,
+        "faults": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _named(account_id: str, public_id: str) -> sa.Select[Any]:

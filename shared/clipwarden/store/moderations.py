@@ -1,6 +1,6 @@
 """Moderations: accepting, finding, hurrying, deciding, overriding and re-judging them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,45 +56,47 @@ class StageCount:
     oldest: datetime | None  #: ``None`` for decided ones, which need not move.
 
 
-def accept(
-    conn: Connection,
-    *,
-    id: str,
-    account_id: str,
-    asset_id: str,
-    kind: Kind,
-    policy: str,
-    source: str,
-    idempotency_key: str | None,
-    notification_urls: Iterable[str],
-    priority: int,
-    stage: Stage,
-    status: Status,
-    due_at: datetime | None,
-    now: datetime,
-) -> tuple[Moderation, bool]:
-    """Create a moderation, and tell whether it is new; one with the same id or idempotency key is returned as it is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked for, in the place where it comes in."""
 
-    Raises Conflict when the id belongs to a moderation of another account.
+    id: str
+    account_id: str
+    asset_id: str
+    kind: Kind
+    policy: str
+    source: str
+    idempotency_key: str | None
+    notification_urls: Sequence[str]
+    priority: int
+    stage: Stage
+    status: Status
+    due_at: datetime | None
+
+
+def accept(conn: Connection, *, now: datetime, **asked: Any) -> tuple[Moderation, bool]:
+    """Create a moderation, as ``accept_all`` does."""
+    return accept_all(conn, [Request(**asked)], now=now)[0]
+
+
+def accept_all(conn: Connection, asked: Sequence[Request], *, now: datetime) -> list[tuple[Moderation, bool]]:
+    """Create moderations in the order of the requests, and tell of each whether it is new.
+
+    One with the same id or idempotency key is returned as it is. Raises Conflict when an id belongs to a moderation of
+    another account.
     """
-    given = {
-        "id": id,
-        "account_id": account_id,
-        "asset_id": asset_id,
-        "kind": kind,
-        "policy": policy,
-        "source": source,
-        "idempotency_key": idempotency_key,
-        "notification_urls": list(notification_urls),
-        "priority": priority,
-        "stage": stage,
-        "status": status,
-        "due_at": due_at,
-    }
-    row = rows.insert_unless_present(conn, moderations, {**given, **_ZERO, "created_at": now, "updated_at": now})
-    if row is not None:
-        return parse(row), True
-    return _accepted(conn, id, account_id, idempotency_key), False
+    rest = {**_ZERO, "created_at": now, "updated_at": now}
+    in_order = sorted({request.id: request for request in reversed(asked)}.values(), key=lambda request: request.id)
+    made = rows.insert_absent(conn, moderations, [_values(request) | rest for request in in_order])
+    new = {row["id"]: parse(row) for row in made}
+    answers = []
+    for request in asked:
+        moderation = new.pop(request.id, None)
+        created = moderation is not None
+        answers.append(
+            (moderation or _accepted(conn, request.id, request.account_id, request.idempotency_key), created)
+        )
+    return answers
 
 
 def rejudge(
@@ -258,6 +260,11 @@ def parse(row: RowMapping) -> Moderation:
     values["notification_urls"] = tuple(values["notification_urls"])
     values["kind"], values["stage"], values["status"] = Kind(row["kind"]), Stage(row["stage"]), Status(row["status"])
     return Moderation(**values)
+
+
+def _values(request: Request) -> dict[str, Any]:
+    values = {name: getattr(request, name) for name in Request.__dataclass_fields__}
+    return values | {"notification_urls": list(request.notification_urls)}
 
 
 def _accepted(conn: Connection, id: str, account_id: str, idempotency_key: str | None) -> Moderation:

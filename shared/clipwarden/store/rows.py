@@ -1,7 +1,7 @@
 """Single rows by their id, and inserts that an existing row wins over."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,15 @@ def insert_unless_present(conn: Connection, table: sa.Table, values: Mapping[str
     """Insert a row and return it; ``None``, and nothing changed, when any unique key of it is taken."""
     statement = _insert(conn, table).values(**values).on_conflict_do_nothing().returning(table)
     return conn.execute(statement).mappings().one_or_none()
+
+
+def insert_absent(conn: Connection, table: sa.Table, values: Sequence[Mapping[str, Any]]) -> Sequence[RowMapping]:
+    """Insert rows and return those that are new, in any order; one of which any unique key is taken changes nothing.
+
+    Two transactions that insert the same rows must name them in the same order, or they may wait for each other.
+    """
+    statement = _insert(conn, table).on_conflict_do_nothing().returning(table)
+    return conn.execute(statement, list(values)).mappings().all()
 
 
 def insert_or_update(
