@@ -12,10 +12,10 @@ from typing import Any, Self
 #: The classes' lowest bound, their growth, and their number; what takes longer counts as of the last.
 _LOWEST, _GROWTH, _CLASSES = 0.02, 1.2, 38
 _BOUNDS = (0.0, *(_LOWEST * _GROWTH**number for number in range(1, _CLASSES + 1)))
-#: Share of what is known that one more job replaces: the last hundred or so count.
-_LEARNING = 0.01
-#: Share of jobs that may take any time, whatever was seen so far.
-_ANY = 0.001
+#: So many of the last jobs count, or about so many.
+_REMEMBERED = 100
+#: So many jobs, of those that are known and these, may take any time.
+_ANY = 0.1
 #: Least time within which a job ends.
 _INSTANT = 0.001
 #: Least number of looks, beside the one that finds the end, that a price is set for.
@@ -24,27 +24,35 @@ _FEWEST = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTimes:
-    """What share of jobs ends in each class, and the mean of their seconds."""
+    """What share of jobs ends in each class, the mean of their seconds, and how many are known."""
 
     weights: tuple[float, ...]
     seconds: float
+    jobs: int = 0
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> Self | None:
         """Return what ``kept`` says; ``None`` where nothing is kept, or for other classes than these."""
         if kept is None or len(kept["weights"]) != _CLASSES:
             return None
-        return cls(weights=tuple(kept["weights"]), seconds=kept["seconds"])
+        return cls(weights=tuple(kept["weights"]), seconds=kept["seconds"], jobs=kept["jobs"])
 
     @classmethod
     def first(cls, after: float, until: float, *, length: float) -> Self:
         """Return what one job tells, that ended between two ages; ``length`` is its video's, in seconds."""
-        any_time = cls(weights=(1 / _CLASSES,) * _CLASSES, seconds=0.0)
-        return any_time._mixed(after, until, length=length, rate=1.0)
+        return cls(weights=(1 / _CLASSES,) * _CLASSES, seconds=0.0).learned(after, until, length=length)
 
     def learned(self, after: float, until: float, *, length: float) -> Self:
         """Return what is known with one more job."""
-        return self._mixed(after, until, length=length, rate=_LEARNING)
+        after, jobs = min(after, _BOUNDS[-2]), min(self.jobs + 1, _REMEMBERED)
+        found = [part.weight for part in self._parts(after, max(until, after + _INSTANT))]
+        mixed = [old + (new / sum(found) - old) / jobs for old, new in zip(self.weights, found, strict=True)]
+        took = (after + until) / 2 * length
+        return type(self)(
+            weights=tuple(round(weight, 6) for weight in mixed),
+            seconds=self.seconds + (took - self.seconds) / jobs,
+            jobs=jobs,
+        )
 
     def next_look(self, age: float, *, price: float) -> float:
         """Return the age at which to look again at a job of this age that runs; infinite when it is as good as gone.
@@ -73,19 +81,10 @@ class JobTimes:
         """Return the mean age at which jobs end."""
         return sum(part.weight * (part.begin + part.width / 2) for part in self._parts(0, math.inf))
 
-    def _mixed(self, after: float, until: float, *, length: float, rate: float) -> Self:
-        after = min(after, _BOUNDS[-2])
-        found = [part.weight for part in self._parts(after, max(until, after + _INSTANT))]
-        mixed = [old + rate * (new / sum(found) - old) for old, new in zip(self.weights, found, strict=True)]
-        took = (after + until) / 2 * length
-        return type(self)(
-            weights=tuple(round(weight, 6) for weight in mixed),
-            seconds=self.seconds + rate * (took - self.seconds),
-        )
-
     def _parts(self, after: float, until: float) -> Iterator["_Part"]:
         """Yield each class' part between two ages, also where that is empty."""
-        weights = [(1 - _ANY) * weight + _ANY / _CLASSES for weight in self.weights]
+        any_time = _ANY / (self.jobs + _ANY)
+        weights = [(1 - any_time) * weight + any_time / _CLASSES for weight in self.weights]
         parts = []
         for weight, low, high in zip(weights, _BOUNDS, _BOUNDS[1:], strict=False):
             begin, end = max(low, after), min(high, until)
