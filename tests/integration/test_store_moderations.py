@@ -405,9 +405,8 @@ def test_of_labels_that_were_paid_for_twice_the_newer_ones_are_found(engine: Eng
 
 def test_requests_that_come_together_are_accepted_as_if_they_came_one_by_one(engine: Engine) -> None:
     with write(engine) as conn:
-        one = moderation(conn)
-        pattern = {name: getattr(one, name) for name in moderations.Request.__dataclass_fields__}
-        known, _ = moderations.accept(conn, now=at(1), **pattern | {"id": ids.new_id(), "idempotency_key": "known"})
+        known = moderation(conn, key="known")
+        pattern = {name: getattr(known, name) for name in moderations.Request.__dataclass_fields__}
         keys = ("b", "a", "known", "a", None, None)
         wanted = [
             moderations.Request(**pattern | {"id": id_, "idempotency_key": key})

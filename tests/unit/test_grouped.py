@@ -12,7 +12,7 @@ from waiting import eventually
 
 
 class Work:
-    """Doubles numbers; waits in its first group until it is told to go on; refuses 13."""
+    """Doubles numbers; waits in its first group until it is told to go on; refuses 13, and has no time for 99."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
@@ -25,6 +25,8 @@ class Work:
             assert self.go_on.wait(20)
         if 13 in numbers:
             raise errors.Conflict("13")
+        if 99 in numbers:
+            raise errors.TransientError("99")
         return [2 * number for number in numbers]
 
 
@@ -52,6 +54,14 @@ def test_a_request_that_fails_fails_alone() -> None:
     assert [answer.result() for answer in (first, second, third)] == [2, 4, 6]
     with pytest.raises(errors.Conflict):
         bad.result()
+
+
+def test_a_fault_that_passes_is_not_met_once_for_each() -> None:
+    work = Work()
+    first, *others = ask([1, 2, 99, 3], work)
+    assert first.result() == 2
+    assert {type(answer.exception()) for answer in others} == {errors.TransientError}
+    assert [len(group) for group in work.groups] == [1, 3]
 
 
 class Ended(BaseException):

@@ -36,8 +36,9 @@ def _look_again(services: Services, moderation: Moderation) -> None:
     with write(services.engine) as conn:
         wait = looking.again(services, conn, moderation, asset, now)
         due_at = now + wait + services.grace()
-        turn.shift(conn, moderation, Stage.ANALYSING, now=now, due_at=due_at, looks=moderation.looks + 1)
-    looking.meet(services, moderation, wait)
+        planned = turn.shift(conn, moderation, Stage.ANALYSING, now=now, due_at=due_at, looks=moderation.looks + 1)
+    if planned:
+        looking.meet(services, moderation, wait)
 
 
 def _deadline(services: Services, asset: Asset) -> timedelta:

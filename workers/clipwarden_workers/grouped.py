@@ -28,7 +28,8 @@ class Grouped(Generic[Request, Answer]):
     def do(self, request: Request, work: Callable[[Sequence[Request]], Sequence[Answer]]) -> Answer:
         """Return the answer to a request; ``work`` returns one for each of a group, which this thread may be given.
 
-        A group that fails is worked on again one by one, so that each request gets its own fault and no other's.
+        A fault that passes is everybody's. After any other, the group is worked on again one by one, so that each
+        request gets its own fault and no other's.
         """
         mine: _Asked[Request, Answer] = _Asked(request)
         with self._joining:
@@ -54,10 +55,11 @@ class Grouped(Generic[Request, Answer]):
 def _answered(group: Sequence[_Asked[Request, Answer]], work: Callable[[Sequence[Request]], Sequence[Answer]]) -> bool:
     try:
         answers = work([one.request for one in group])
-    except Exception as exc:  # noqa: BLE001 # whatever it is, it is the asking thread's
-        if len(group) > 1:
+    except Exception as exc:  # noqa: BLE001 # whatever it is, it is the asking threads'
+        if len(group) > 1 and not isinstance(exc, errors.TransientError):
             return False
-        group[0].answer.set_exception(exc)
+        for one in group:
+            one.answer.set_exception(exc)
     else:
         for one, answer in zip(group, answers, strict=True):
             one.answer.set_result(answer)

@@ -40,7 +40,7 @@ def start(services: Services, moderation: Moderation) -> None:
     now = services.clock.now()
     with write(services.engine) as conn:
         wait = looking.first(services, conn, moderation, asset)
-        turn.shift(
+        planned = turn.shift(
             conn,
             moderation,
             Stage.ANALYSING,
@@ -52,7 +52,8 @@ def start(services: Services, moderation: Moderation) -> None:
             # Where other bytes have come in since, the labels are of those, and say nothing of the ones probed.
             fingerprint=moderation.fingerprint if asset.fingerprint == moderation.fingerprint else None,
         )
-    looking.meet(services, moderation, wait)
+    if planned:
+        looking.meet(services, moderation, wait)
     log.info("job started", job_id=job_id)
 
 
