@@ -5,7 +5,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from bench import backlog, postgres, report, slots, throughput
+from bench import backlog, looks, postgres, report, slots, throughput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Size:
     rows: int
 
 
-_WHOLE = Size(videos=2000, fewer_videos=500, compression=40, messages=5000, instant=500, behind=10_000, rows=100_000)
+_WHOLE = Size(videos=400, fewer_videos=100, compression=20, messages=5000, instant=200, behind=10_000, rows=100_000)
 _QUICK = Size(videos=100, fewer_videos=60, compression=40, messages=1000, instant=100, behind=1000, rows=10_000)
 
 
@@ -40,6 +40,7 @@ def main() -> None:
     minutes = {"minutes": round((time.monotonic() - began) / 60, 1)}
     sections = {
         "slots": report.slots_table(full),
+        "looks": looks.table(),
         "throughput": report.pairs_table(rates),
         "backlog": report.pairs_table(crowd),
         "machine": report.pairs_table({**report.machine(), **asdict(size), **minutes}),

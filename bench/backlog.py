@@ -24,8 +24,8 @@ from clipwarden_local.stack import Stack
 _COMPRESSION = 10.0
 #: Seconds that every job takes, compressed.
 _JOB = 3.0
-#: Seconds of every video, real.
-_LENGTH = 75.0
+#: Seconds of every video, compressed.
+_LENGTH = 7.5
 _KEY = "bench/one.mp4"
 _FEW = 10
 _PATIENCE = 120.0

@@ -12,6 +12,7 @@ from bench.figures import SlotFigures
 _FOLDER = Path(__file__).parent
 _COLUMNS = (
     "strategy",
+    "videos",
     "slots used",
     "makespan ÷ list schedule",
     "Starts refused",
@@ -32,6 +33,7 @@ def slots_table(found: Sequence[SlotFigures]) -> str:
         [
             (
                 one.strategy,
+                one.videos,
                 f"{one.utilisation:.1%}",
                 f"{one.makespan_to_list_schedule:.2f}",
                 one.starts_refused,
@@ -54,8 +56,13 @@ def pairs_table(found: Mapping[str, Any]) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    return {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    """Return what the figures were measured on; a load above the number of processors says that others had work."""
+    return {
+        "cpus": os.cpu_count(),
+        "load_of_the_last_15_minutes": round(os.getloadavg()[2], 1),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
 
 
 def keep(name: str, document: Any) -> None:

@@ -43,9 +43,9 @@ class _Run:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.slots", description=__doc__)
-    parser.add_argument("--videos", type=int, default=2000, help="default %(default)s")
-    parser.add_argument("--fewer", type=int, default=500, help="for all but the first two; default %(default)s")
-    parser.add_argument("--compression", type=float, default=40, help="default %(default)s")
+    parser.add_argument("--videos", type=int, default=400, help="default %(default)s")
+    parser.add_argument("--fewer", type=int, default=100, help="for all but the first two; default %(default)s")
+    parser.add_argument("--compression", type=float, default=20, help="default %(default)s")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the strategies that are run; all by default")
     arguments = parser.parse_args()
     with postgres.running() as server:

@@ -1,7 +1,7 @@
 """Videos as users upload them, in compressed time: how long they are, how long their jobs take, and their rows.
 
-Lengths are log-normal (median 3 minutes, sigma 0.9, at most 30 minutes), a job takes 0.2 to 0.6 of its video's length.
-A compression of 40 makes a second of the real service a fortieth here; the facts of a video keep its real length.
+Lengths are log-normal (median 3 minutes, sigma 0.9, at most 15 minutes), a job takes 0.2 to 0.6 of its video's length.
+A compression of 20 makes a second of the real service a twentieth here, of a video as well as of its job.
 """
 
 import heapq
@@ -22,7 +22,7 @@ from clipwarden.store import accounts, assets, moderations, schema
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import write
 
-_MEDIAN, _SIGMA, _LONGEST = 180.0, 0.9, 1800.0
+_MEDIAN, _SIGMA, _LONGEST = 180.0, 0.9, 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Video:
     """One video; its id is also its moderation's."""
 
     id: str
-    length: float  #: Seconds of the video, real.
+    length: float  #: In seconds, compressed.
     seconds: float  #: Of its job, compressed.
 
     @property
@@ -44,8 +44,8 @@ def videos(count: int, *, compression: float, seed: int = 1) -> list[Video]:
     rng = random.Random(seed)
     made = []
     for _ in range(count):
-        length = min(_LONGEST, _MEDIAN * rng.lognormvariate(0, _SIGMA))
-        made.append(Video(id=ids.new_id(), length=length, seconds=length * rng.uniform(0.2, 0.6) / compression))
+        length = min(_LONGEST, _MEDIAN * rng.lognormvariate(0, _SIGMA)) / compression
+        made.append(Video(id=ids.new_id(), length=length, seconds=length * rng.uniform(0.2, 0.6)))
     return made
 
 
