@@ -15,6 +15,7 @@ from clipwarden.store import leases, pools, schema
 from clipwarden.store.engine import write
 from clipwarden_workers import looking
 from clipwarden_workers.services import Services, build
+from fixtures.pipeline import REGION
 from records import START, asset, at, moderation
 
 #: Seconds of the video, and of its job where all take as long.
@@ -42,28 +43,28 @@ def built(engine: Engine) -> Iterator[Built]:
             url = engine.url.render_as_string(hide_password=False)
             settings = {
                 "database": {"url": url},
-                "rekognition": {"region": "us-east-1", **rekognition},
+                "rekognition": {"region": REGION, **rekognition},
                 "completion": completion or {},
             }
             services = build(Settings.model_validate(settings))
             opened.callback(services.close)
             with write(services.engine) as conn:
-                pools.ensure(conn, services.pool, 20, START)
+                pools.ensure(conn, REGION, 20, START)
             return services
 
         yield made
 
 
-def _running(conn: Connection, services: Services, *, others: int = 0) -> tuple[Moderation, Asset]:
+def _running(conn: Connection, *, others: int = 0) -> tuple[Moderation, Asset]:
     """Return a job that was started at the start, and its video; others run beside it."""
     for _ in range(others + 1):
         row = moderation(conn, stage=Stage.ANALYSING)
-        leases.amend(conn, schema.moderations, row.id, fence=0, now=START, pool=services.pool)
-    return replace(row, pool=services.pool, started_at=START), replace(asset(conn), facts=FACTS)
+        leases.amend(conn, schema.moderations, row.id, fence=0, now=START, pool=REGION)
+    return replace(row, pool=REGION, started_at=START), replace(asset(conn), facts=FACTS)
 
 
 def _learn(conn: Connection, services: Services, *took: float) -> None:
-    job, video = _running(conn, services)
+    job, video = _running(conn)
     for seconds in took:
         seen = replace(job, looks=1, updated_at=at(seconds - 1))
         looking.learn(services, conn, seen, video, at(seconds))
@@ -71,13 +72,13 @@ def _learn(conn: Connection, services: Services, *took: float) -> None:
 
 def _first(services: Services, *, others: int = 0) -> float:
     with write(services.engine) as conn:
-        _, video = _running(conn, services, others=others)
-        return looking.first(services, conn, video).total_seconds()
+        job, video = _running(conn, others=others)
+        return looking.first(services, conn, job, video).total_seconds()
 
 
 def _again(services: Services, age: float, *, others: int = 0) -> float:
     with write(services.engine) as conn:
-        job, video = _running(conn, services, others=others)
+        job, video = _running(conn, others=others)
         return looking.again(services, conn, job, video, at(age)).total_seconds()
 
 
