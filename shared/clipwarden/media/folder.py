@@ -3,20 +3,21 @@
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
 from clipwarden.errors import ConfigurationError, MediaNotFound, MediaUnavailable, SourceRefused
-from clipwarden.media import etags, names
+from clipwarden.media import etags, names, partials
 from clipwarden.media.links import Links
 from clipwarden.media.part import limited
-from clipwarden.media.store import Stored, movable, require_etag
+from clipwarden.media.store import Stored, movable, ordered, require_etag, require_number
 from clipwarden.moderation import Location
 
 _CHUNK = 8 * 1024**2
@@ -35,6 +36,7 @@ class FolderStore:
     def __init__(self, root: Path, links: Links) -> None:
         self._root = root.resolve()
         self._own = self._root / ".clipwarden"
+        self._partials = partials.Partials(self._own / "partial")
         self._links = links
 
     def put(self, location: Location, stream: BinaryIO, *, content_type: str | None = None) -> Stored:  # noqa: ARG002 # see the class
@@ -48,6 +50,42 @@ class FolderStore:
             with self._alone():
                 self._rename(draft, path)
         return stored
+
+    def begin(self, target: Location, content_type: str | None = None) -> str:  # noqa: ARG002 # see the class
+        """Make a folder for the parts."""
+        with _faults(target):
+            self._path(target)
+            return self._partials.begin(target)
+
+    def put_part(self, target: Location, token: str, number: int, data: bytes) -> str:
+        """Write the part as a file of its own, durably."""
+        with _faults(target), self._draft() as draft:
+            path = self._partials.part(target, token, require_number(number))
+            with draft.open("xb") as file:
+                etag = _write(io.BytesIO(data), file)
+                etags.keep(file.fileno(), etag)
+            draft.replace(path)
+            _sync(path.parent)
+        return partials.etag(etag, len(data))
+
+    def complete(self, target: Location, token: str, parts: Sequence[tuple[int, str]]) -> Stored:
+        """Put the parts one after the other; who comes later finds the file made of just these parts."""
+        parts = ordered(parts)
+        try:
+            with self._partials.joined(target, token, parts) as stream:
+                stored = self.put(target, stream)
+        except MediaNotFound:
+            with self._open(target) as file:
+                if not partials.consists(file, parts):
+                    raise
+            stored = self.head(target)
+        self.discard(target, token)
+        return stored
+
+    def discard(self, target: Location, token: str) -> None:
+        """Remove the folder with the parts."""
+        with _faults(target):
+            self._partials.discard(target, token)
 
     def open(self, location: Location, *, start: int = 0, end: int | None = None) -> BinaryIO:
         """Open the file, at ``start``."""

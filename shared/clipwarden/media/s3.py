@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from operator import attrgetter
@@ -18,13 +20,13 @@ from clipwarden.errors import MediaChanged, MediaNotFound
 from clipwarden.media import names
 from clipwarden.media.ranged import Ranged
 from clipwarden.media.s3_faults import faults, status
-from clipwarden.media.store import Stored, find, movable
+from clipwarden.media.store import Stored, find, movable, ordered, require_number
 from clipwarden.moderation import Location
 from clipwarden.settings import MediaSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CopySourceTypeDef
+    from mypy_boto3_s3.type_defs import CompletedMultipartUploadTypeDef, CopySourceTypeDef
 
 _PART = 8 * 1024**2
 #: Bytes up to which one call can copy an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
@@ -32,6 +34,8 @@ _LARGEST_SINGLE_COPY = 5 * 1024**3
 #: Copied parts do not come through here, so they may be large.
 _COPIED_PART = 256 * 1024**2
 _BUFFER = 128 * 1024
+#: Name of the metadata in which an object carries the mark of the upload that it was.
+_MARK = "clipwarden-upload"
 
 
 def build_client(settings: MediaSettings) -> "S3Client":
@@ -72,6 +76,39 @@ class S3Store:
             )
         return self.head(named)
 
+    def begin(self, target: Location, content_type: str | None = None) -> str:
+        """Begin a multipart upload whose object will carry a mark by which it is known to be this upload's."""
+        mark = secrets.token_hex(8)
+        extra: dict[str, Any] = {"ContentType": content_type} if content_type else {}
+        with faults("CreateMultipartUpload", target):
+            answer = self._client.create_multipart_upload(**_named(target), Metadata={_MARK: mark}, **extra)
+        return f"{mark}.{answer['UploadId']}"
+
+    def put_part(self, target: Location, token: str, number: int, data: bytes) -> str:
+        """Upload the part in one request."""
+        require_number(number)
+        with faults("UploadPart", target):
+            answer = self._client.upload_part(**_upload(target, token), PartNumber=number, Body=data)
+        return answer["ETag"].strip('"')
+
+    def complete(self, target: Location, token: str, parts: Sequence[tuple[int, str]]) -> Stored:
+        """Let S3 join the parts; where the upload is gone, look whether the object has its mark."""
+        listed = [{"PartNumber": number, "ETag": _quoted(etag)} for number, etag in ordered(parts)]
+        named, joined = _upload(target, token), cast("CompletedMultipartUploadTypeDef", {"Parts": listed})
+        try:
+            with faults("CompleteMultipartUpload", target):
+                answer = self._client.complete_multipart_upload(**named, MultipartUpload=joined)
+        except MediaNotFound:
+            if self._mark(target) != token.partition(".")[0]:
+                raise
+            return self.head(target)
+        return self.head(Location(bucket=target.bucket, key=target.key, version=_version(answer.get("VersionId"))))
+
+    def discard(self, target: Location, token: str) -> None:
+        """Abort the multipart upload; a part that is still under way may come after that and stay."""
+        with contextlib.suppress(MediaNotFound), faults("AbortMultipartUpload", target):
+            self._client.abort_multipart_upload(**_upload(target, token))
+
     def open(self, location: Location, *, start: int = 0, end: int | None = None) -> BinaryIO:
         """Get the bytes in one request."""
         if end is not None and end <= start:
@@ -104,9 +141,7 @@ class S3Store:
         """Ask for size and etag."""
         with faults("HeadObject", location):
             answer = self._client.head_object(**_named(location))
-        version = answer.get("VersionId")
-        # "null" is the version of what was stored before the bucket kept any.
-        there = Location(bucket=location.bucket, key=location.key, version=None if version == "null" else version)
+        there = Location(bucket=location.bucket, key=location.key, version=_version(answer.get("VersionId")))
         return Stored(
             location=there,
             bytes=answer["ContentLength"],
@@ -164,6 +199,10 @@ class S3Store:
         with faults("HeadBucket", Location(bucket=bucket, key="")):
             return self._client.head_bucket(Bucket=bucket).get("BucketRegion") or self._client.meta.region_name
 
+    def _mark(self, target: Location) -> str | None:
+        with faults("HeadObject", target):
+            return self._client.head_object(**_named(target))["Metadata"].get(_MARK)
+
     def _remove(self, copied: Stored) -> None:
         """Delete what was copied, unless it has been uploaded over: then what is there now is not ours.
 
@@ -207,6 +246,17 @@ def _named(location: Location) -> dict[str, Any]:
     names.check(location)
     pinned = {"VersionId": location.version} if location.version else {}
     return {"Bucket": location.bucket, "Key": location.key, **pinned}
+
+
+def _upload(target: Location, token: str) -> dict[str, Any]:
+    mark, _, upload = token.partition(".")
+    if not (mark and upload):
+        raise MediaNotFound(f"there is no such upload to {target}")
+    return {**_named(target), "UploadId": upload}
+
+
+def _version(told: str | None) -> str | None:
+    return None if told == "null" else told  # So is called what was stored before the bucket kept any.
 
 
 def _quoted(etag: str) -> str:

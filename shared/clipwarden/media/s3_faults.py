@@ -19,11 +19,20 @@ from clipwarden.errors import (
 from clipwarden.moderation import Location
 
 # A HEAD's answer has no body: there the status is all there is, and botocore gives it as the code.
-_GONE = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NotFound"}
-_CHANGED = {"412", "PreconditionFailed"}
+_GONE = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NoSuchVersion", "NotFound"}
+_CHANGED = {"412", "InvalidPart", "PreconditionFailed"}
 _THROTTLED = {"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
 _CONCURRENT = {"409", "OperationAborted", "ConditionalRequestConflict"}
-_REFUSED = {"400", "405", "InvalidArgument", "InvalidBucketName", "InvalidObjectState", "KeyTooLongError"}
+_REFUSED = {
+    "400",
+    "405",
+    "EntityTooSmall",
+    "EntityTooLarge",
+    "InvalidArgument",
+    "InvalidBucketName",
+    "InvalidObjectState",
+    "KeyTooLongError",
+}
 _MISCONFIGURED = (
     exceptions.ConfigNotFound,
     exceptions.ConfigParseError,

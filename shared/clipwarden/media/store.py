@@ -1,12 +1,16 @@
 """The port to wherever videos, labels and quarantined bytes are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
-from clipwarden.errors import MediaChanged, MediaNotFound
+from clipwarden.errors import MediaChanged, MediaNotFound, SourceRefused
 from clipwarden.moderation import Location
+
+#: Bytes that all parts but the last have at least, and the highest number of a part:
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+LEAST_PART, LAST_PART = 5 * 1024**2, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,33 @@ class MediaStore(Protocol):
 
         What was at the location is replaced. An exception of the stream's own comes through as it is.
         """
+        ...
+
+    def begin(self, target: Location, content_type: str | None = None) -> str:
+        """Begin an upload in parts and return its token, which is good for this target and in any process.
+
+        Nothing is at the target before ``complete``.
+        """
+        ...
+
+    def put_part(self, target: Location, token: str, number: int, data: bytes) -> str:
+        """Store one part, of numbers 1 to ``LAST_PART``, and return its etag; the same number again replaces it.
+
+        Raises MediaNotFound where there is no such upload.
+        """
+        ...
+
+    def complete(self, target: Location, token: str, parts: Sequence[tuple[int, str]]) -> Stored:
+        """Store at the target what the parts, numbers with etags, are in their order; parts not named are dropped.
+
+        Every part but the last has ``LEAST_PART`` bytes or more. Done again, it returns the same object for as long as
+        that is there. Raises MediaNotFound where there is neither such an upload nor its object, and MediaChanged
+        where a part is missing or has another etag.
+        """
+        ...
+
+    def discard(self, target: Location, token: str) -> None:
+        """See to it that there is no such upload and none of its parts; an object that it became stays."""
         ...
 
     def open(self, location: Location, *, start: int = 0, end: int | None = None) -> BinaryIO:
@@ -119,3 +150,18 @@ def require_etag(found: Stored, etag: str | None) -> None:
     """Raise MediaChanged when an etag is given and the object has another one."""
     if etag is not None and found.etag != etag:
         raise MediaChanged(f"{found.location} is not what it was: its etag is {found.etag}, not {etag}")
+
+
+def require_number(number: int) -> int:
+    """Return a part's number; raises SourceRefused where no part can have it."""
+    if not 1 <= number <= LAST_PART:
+        raise SourceRefused(f"a part has a number from 1 to {LAST_PART}")
+    return number
+
+
+def ordered(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return parts by number; raises SourceRefused where there are none, or two of one number."""
+    numbers = {require_number(number) for number, _ in parts}
+    if not parts or len(numbers) != len(parts):
+        raise SourceRefused("an upload is complete with one part or more, each of another number")
+    return sorted(parts)

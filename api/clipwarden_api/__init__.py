@@ -1,0 +1,1 @@
+"""The HTTP gateway: what programs written for Cloudinary's upload and admin APIs talk to."""
