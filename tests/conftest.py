@@ -7,5 +7,6 @@ pytest_plugins = (
     "fixtures.redis",
     "fixtures.s3",
     "fixtures.store",
+    "fixtures.gateway",
     "fixtures.aws",  # After those that it imports: pytest rewrites a module's asserts only as it first comes.
 )

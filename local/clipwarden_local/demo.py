@@ -6,22 +6,22 @@ Without files, the sample videos are moderated. The exit code is 0 only if every
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from cloudinary import uploader
+from cloudinary.exceptions import BadRequest
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from clipwarden import errors
 from clipwarden.cli import output
 from clipwarden.client import Client
-from clipwarden.media.opening import open_store
-from clipwarden.moderation import Location, Moderation, Stage, Status
+from clipwarden.moderation import Moderation, Stage, Status
 from clipwarden.policy import Policy
 from clipwarden_local import explanation
 from clipwarden_local.receiver import Receiver
@@ -45,8 +45,9 @@ class Case:
     """One file on its way."""
 
     file: Path
-    id: str
+    id: str | None  #: The moderation's; ``None`` where the gateway refused the file.
     task: TaskID
+    refusal: str | None = None
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -89,10 +90,9 @@ def _moderate(videos: Sequence[Path], policy: str, timeout: float, console: Cons
         database = settings.database.url.get_secret_value()
         client = running.enter_context(Client(stack.redis_url, database_url=database))
         progress = running.enter_context(_progress(console))
-        ask = partial(client.enqueue, moderation=policy, notification_url=receiver.url)
-        cases = [_enqueue(stack, ask, progress, file) for file in videos]
+        cases = [_upload(stack, progress, file, policy, receiver.url) for file in videos]
         _follow(stack, client, progress, cases, timeout)
-        return [_result(case, client.get(case.id), receiver) for case in cases]
+        return [_refused(case) if case.id is None else _result(case, client.get(case.id), receiver) for case in cases]
 
 
 def _progress(console: Console) -> Progress:
@@ -106,18 +106,26 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _enqueue(stack: Stack, ask: Callable[[str], str], progress: Progress, file: Path) -> Case:
-    settings = stack.settings().media
-    target = Location(bucket=settings.bucket, key=f"demo/{len(progress.tasks)}.mp4")
-    with file.open("rb") as stream:
-        open_store(settings).put(target, stream, content_type="video/mp4")
-    return Case(file=file, id=ask(str(target)), task=progress.add_task(file.name, total=10, stage="enqueued"))
+def _upload(stack: Stack, progress: Progress, file: Path, policy: str, notification_url: str) -> Case:
+    """Upload a file as a program would that was written for Cloudinary."""
+    kept = stack.secrets()
+    task = progress.add_task(file.name, total=10, stage="uploading")
+    upload: Any = uploader.upload  # The SDK has no types.
+    cloud = {"cloud_name": stack.options.account, "upload_prefix": stack.gateway_url}
+    key = {"api_key": kept.api_key, "api_secret": kept.api_secret}
+    wanted = {"resource_type": "video", "moderation": policy, "notification_url": notification_url}
+    try:
+        answer = upload(str(file), **wanted, **cloud, **key)
+    except BadRequest as exc:
+        progress.update(task, completed=10, stage="refused")
+        return Case(file=file, id=None, task=task, refusal=str(exc))
+    return Case(file=file, id=answer["moderation"][0]["id"], task=task)
 
 
 def _follow(stack: Stack, client: Client, progress: Progress, cases: Sequence[Case], timeout: float) -> None:
     """Show how the cases come on, until all have ended and told so."""
     end = time.monotonic() + timeout
-    waiting = list(cases)
+    waiting = [case for case in cases if case.id is not None]
     while waiting:
         if time.monotonic() > end:
             raise errors.AnalysisUnavailable(f"not done after {timeout:.0f} s; --timeout allows more")
@@ -134,9 +142,16 @@ def _follow(stack: Stack, client: Client, progress: Progress, cases: Sequence[Ca
 
 def _seen(client: Client, case: Case) -> Moderation | None:
     try:
-        return client.get(case.id)
+        return client.get(case.id or "")
     except errors.NotFound:
         return None  # The message is still on its way.
+
+
+def _refused(case: Case) -> dict[str, Any]:
+    """Return what came of a file that the gateway did not take."""
+    nothing = dict.fromkeys(("id", "model_version", "labels", "policy"))
+    said = {"file": case.file.name, "status": "refused", "error_code": "refused", "error_reason": case.refusal}
+    return {**nothing, **said, "reasons": [], "maxima": [], "callback_verified": False}
 
 
 def _result(case: Case, moderation: Moderation, receiver: Receiver) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Options:
     """What a person may choose about the stack."""
 
     data: Path
-    port: int = 0  #: Of the local endpoint; 0 for a free one.
+    port: int = 0  #: Of the gateway; 0 for a free one.
     metrics_port: int = 0  #: Of the workers' figures; 0 for a free one.
     account: str = "default"
     api_key: str | None = None
@@ -67,6 +67,7 @@ class Stack:
         self._data = options.data.absolute()
         self._lock: int | None = None
         self.port = options.port or free_port()
+        self.endpoint_port = free_port()
         self.metrics_port = options.metrics_port or free_port()
         self.redis_port = free_port()
 
@@ -105,7 +106,19 @@ class Stack:
     @property
     def endpoint_url(self) -> str:
         """Return where the local endpoint listens."""
+        return f"http://127.0.0.1:{self.endpoint_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """Return where the gateway listens."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def cloudinary_url(self) -> str:
+        """Return the address that Cloudinary's SDKs are configured with, the account's secret in it."""
+        kept = self.secrets()
+        place = f"{kept.api_key}:{kept.api_secret}@{self.options.account}"
+        return f"cloudinary://{place}?upload_prefix={self.gateway_url}"
 
     @property
     def metrics_url(self) -> str:
@@ -118,7 +131,7 @@ class Stack:
             "CLIPWARDEN_DATABASE__URL": f"sqlite:///{self._data / 'clipwarden.db'}",
             "CLIPWARDEN_REDIS__URL": self.redis_url,
             "CLIPWARDEN_MEDIA__ROOT": str(self._data / "media"),
-            "CLIPWARDEN_MEDIA__PUBLIC_URL": self.endpoint_url,
+            "CLIPWARDEN_MEDIA__PUBLIC_URL": self.gateway_url,
             "CLIPWARDEN_MEDIA__URL_SECRET": self.secrets().url_secret,
             "CLIPWARDEN_REKOGNITION__ENDPOINT_URL": self.endpoint_url,
             "CLIPWARDEN_REKOGNITION__REGION": REGION,
@@ -128,6 +141,7 @@ class Stack:
             "CLIPWARDEN_WORKER__LEASE": str(self.options.lease),
             "CLIPWARDEN_WORKER__METRICS_PORT": str(self.metrics_port),
             "CLIPWARDEN_CALLBACK__ALLOW_NETWORKS": "127.0.0.0/8,::1/128",
+            "CLIPWARDEN_API__PORT": str(self.port),
             "CLIPWARDEN_LOG__LEVEL": self.options.log_level,
             # The local endpoint checks no signature, but boto3 insists on having something to sign with.
             "AWS_ACCESS_KEY_ID": "local",
@@ -171,6 +185,7 @@ class Stack:
         self._start_redis()
         self._start_endpoint()
         self._start_workers()
+        self._start_gateway()
 
     def _take_lock(self) -> None:
         self._lock = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -202,7 +217,7 @@ class Stack:
 
     def _start_endpoint(self) -> None:
         (self._data / "media" / self.settings().media.bucket).mkdir(parents=True, exist_ok=True)
-        argv = [sys.executable, "-m", "clipwarden_local.endpoint", "--port", str(self.port)]
+        argv = [sys.executable, "-m", "clipwarden_local.endpoint", "--port", str(self.endpoint_port)]
         argv += ["--data", str(self._data / "endpoint"), "--objects", str(self._data / "media")]
         argv += ["--analyser", self.options.analyser, *self.options.endpoint]
         child = self._keep(
@@ -214,6 +229,11 @@ class Stack:
         argv = [sys.executable, "-m", "clipwarden.cli", "worker", "--processes", str(self.options.processes)]
         child = self._keep(Child(name="workers", argv=argv, env=self.environment()))
         _wait_for(child, f"http://127.0.0.1:{self.metrics_port}/healthz", seconds=60)
+
+    def _start_gateway(self) -> None:
+        argv = [sys.executable, "-m", "clipwarden.cli", "api"]
+        child = self._keep(Child(name="gateway", argv=argv, env=self.environment()))
+        _wait_for(child, f"{self.gateway_url}/readyz", seconds=60)
 
     def _keep(self, child: Child) -> Child:
         self._report(f"starting {child.name}")

@@ -7,11 +7,18 @@ from clipwarden.cli import output
 from clipwarden_local.stack import Options, Stack
 from clipwarden_workers.process import stop_on_signals
 
+#: What a person pastes into a shell to see the gateway work.
+_UPLOAD = """\
+export CLOUDINARY_URL='{}'
+python -c 'from cloudinary.uploader import upload
+print(upload("video.mp4", resource_type="video", moderation="aws_rek_video"))'
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--data", type=Path, default=Path(".clipwarden"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--port", type=int, default=8080, metavar="N", help="of the local endpoint; default 8080")
+    parser.add_argument("--port", type=int, default=8080, metavar="N", help="of the gateway; default 8080")
     parser.add_argument("--metrics-port", type=int, default=9191, metavar="N", help="of /metrics; default 9191")
     parser.add_argument("--account", default="default", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--api-key", metavar="KEY", help="the account's key (default: made up once and kept)")
@@ -44,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _introduce(stack: Stack, *, as_json: bool) -> None:
     kept = stack.secrets()
     facts = {
+        "gateway": stack.gateway_url,
         "redis": stack.redis_url,
         "rekognition": stack.endpoint_url,
         "metrics": stack.metrics_url,
@@ -51,6 +59,7 @@ def _introduce(stack: Stack, *, as_json: bool) -> None:
         "account": stack.options.account,
         "api_key": kept.api_key,
         "api_secret": kept.api_secret,
+        "cloudinary_url": stack.cloudinary_url,
     }
     environment = {name: value for name, value in stack.environment().items() if "LOG" not in name}
     if as_json:
@@ -58,6 +67,9 @@ def _introduce(stack: Stack, *, as_json: bool) -> None:
         return
     output.say("\nclipwarden is up.\n")
     output.show_fields(facts)
+    output.say("\nUpload with Cloudinary's SDK, unchanged:\n")
+    for line in _UPLOAD.format(stack.cloudinary_url).splitlines():
+        output.say(f"  {line}")
     output.say("\nTo use it from another terminal, for `clipwarden enqueue`, `list`, `status` and `override`:\n")
     for name, value in environment.items():
         output.say(f"  export {name}='{value}'")

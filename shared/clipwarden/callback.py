@@ -43,7 +43,7 @@ def moderation_body(
     tagged = moderation.status is not Status.REJECTED and version == asset.version
     body: dict[str, Any] = {
         "moderation_response": {
-            "moderation_labels": [_label(label) for label in itertools.islice(labels, SHOWN_LABELS)],
+            "moderation_labels": [label(one) for one in itertools.islice(labels, SHOWN_LABELS)],
             "moderation_model_version": moderation.model_version,
         },
         "moderation_status": str(moderation.status),
@@ -90,7 +90,8 @@ def delivery_url(account: Account, public_id: str, version: int, *, public_url: 
     return f"{base}/video/upload/v{version}/{quote(public_id, safe='/')}.mp4"
 
 
-def _label(label: Mapping[str, Any]) -> dict[str, Any]:
+def label(label: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one of Rekognition's labels as Cloudinary writes it."""
     found: Mapping[str, Any] = label["ModerationLabel"]
     return {
         "timestamp": label["Timestamp"],

@@ -99,6 +99,7 @@ def _after(
 def _consequences(
     conn: Connection, decided: Moderation, labels: Labels, public_url: str, now: datetime, *, actor: str
 ) -> None:
+    moderations.follow(conn, decided, now=now)
     if decided.status in _PLACEMENT and _rules_the_asset(conn, decided):
         assets.want(conn, decided.asset_id, _PLACEMENT[decided.status], now)
     _tell(conn, decided, labels, public_url, now)

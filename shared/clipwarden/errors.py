@@ -9,10 +9,13 @@
     │   ├── MediaUnavailable           the media store cannot be reached
     │   ├── AnalysisUnavailable        Rekognition failed or throttled
     │   ├── SlotsExhausted             Rekognition has no free job slot
-    │   └── DeliveryFailed             a callback was not acknowledged
+    │   ├── DeliveryFailed             a callback was not acknowledged
+    │   ├── Overloaded                 a process has no memory left for an upload
+    │   └── BodyStalled                a request's body comes too slowly
     └── PermanentError                 trying again changes nothing
         ├── PolicyError                a moderation parameter cannot be read
         ├── MessageError               an enqueued message cannot be read
+        ├── RequestRefused             an HTTP request cannot be read
         ├── SourceRefused              a source is not one we read
         ├── MediaNotFound              an object does not exist
         ├── MediaChanged               an object is not the one that was moderated
@@ -89,6 +92,18 @@ class DeliveryFailed(TransientError):
         self.status = status
 
 
+class Overloaded(TransientError):
+    """Raised when a process holds as much of other uploads in memory as it may."""
+
+    code = "overloaded"
+
+
+class BodyStalled(TransientError):
+    """Raised when a request's body comes too slowly, or no longer."""
+
+    code = "body_stalled"
+
+
 class PermanentError(ClipwardenError):
     """Raised when the same call can never succeed."""
 
@@ -114,6 +129,12 @@ class MessageError(PermanentError):
     """Raised when an enqueued message cannot be read."""
 
     code = "invalid_message"
+
+
+class RequestRefused(PermanentError):
+    """Raised when an HTTP request cannot be read: its form is broken, or exceeds a bound."""
+
+    code = "invalid_request"
 
 
 class SourceRefused(PermanentError):

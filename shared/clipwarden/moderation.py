@@ -40,6 +40,14 @@ class Status(StrEnum):
     ABORTED = "aborted"  #: A technical failure; never an approval.
 
 
+class ResourceType(StrEnum):
+    """What an asset is."""
+
+    VIDEO = "video"  #: Videos, and sounds.
+    IMAGE = "image"  #: Pictures: kept and listed, judged by humans only.
+    RAW = "raw"  #: Anything else: likewise.
+
+
 class Placement(StrEnum):
     """Where an asset's bytes are kept."""
 
@@ -100,6 +108,20 @@ class Account:
     default_taxonomy: str = "6.1"
     weight: float = 1.0  #: Its share of the slots, in proportion to others'.
     max_in_flight: int | None = None  #: Most slots that it may hold in one pool; ``None`` for no cap.
+    pending_listed: bool = True  #: Whether what is not judged yet is in the library.
+    pending_delivered: bool = True  #: Whether what is not judged yet is delivered.
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """One of an account's keys, by which programs say who they are."""
+
+    id: str
+    account_id: str
+    key: str
+    secret: str = field(repr=False)
+    enabled: bool
     created_at: datetime
 
 
@@ -136,6 +158,16 @@ class Asset:
     created_at: datetime
     updated_at: datetime
     restored_at: datetime | None = None  #: When these bytes were brought back from the quarantine.
+    resource_type: ResourceType = ResourceType.VIDEO
+    type: str = "upload"  #: Cloudinary's delivery type: ``upload``, ``private`` or ``authenticated``.
+    format: str | None = None  #: The file's extension, such as ``mp4``.
+    original_filename: str | None = None
+    display_name: str | None = None
+    asset_folder: str | None = None
+    tags: tuple[str, ...] = ()
+    context: dict[str, str] = field(default_factory=dict)
+    backup: bool = False  #: Whether its bytes are kept when it is deleted or overwritten.
+    deleted_at: datetime | None = None
     fingerprint: str | None = None  #: What these bytes are recognised by: their SHA-256, where we know it.
 
 
@@ -170,6 +202,9 @@ class Moderation:
     model_version: str | None
     fingerprint: str | None = None  #: Of the bytes that were probed, as long as they are the asset's.
     labels_of: str | None = None  #: The moderation whose job the labels are from; ``None`` for its own.
+    superseded: bool = False  #: Whether a later one of the same kind is the asset's.
+    chain: str | None = None  #: What the moderations of one request have in common, if there are several.
+    chain_position: int = 0  #: Where in that chain: each waits for the approval of the one before.
     rejudges: str | None = None  #: The moderation that this one judges by another policy, without a job.
     verdict: dict[str, Any] | None
     decided_by: str | None  #: ``policy``, or ``human:NAME``.

@@ -37,6 +37,8 @@ class DatabaseSettings(Group):
     """SQLAlchemy URL: `sqlite:///PATH` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`."""
     pool_size: int = Field(default=12, ge=1, le=200)
     """Connections that one process keeps open at most."""
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode, _split(",")] = ()
+    """Keys that seal accounts' secrets, separated by commas, the first of which closes; for SQLite, a file has one."""
 
 
 class RedisSettings(Group):
@@ -67,6 +69,31 @@ class MediaSettings(Group):
     """Base of the URLs under which videos are delivered, as callbacks name them."""
     url_secret: SecretStr = SecretStr("")
     """Key that signs short-lived URLs of the folder store."""
+
+
+class UploadSettings(Group):
+    """Uploads over HTTP, in each process that takes them."""
+
+    memory: int = Field(default=512 * 1024**2, ge=32 * 1024**2)
+    """Bytes of memory for the files of all uploads at once: 26 MiB for each, and more to send parts side by side."""
+    patience: Seconds = 20.0
+    """Seconds that an upload waits for memory before it is refused."""
+    lanes: int = Field(default=4, ge=1, le=32)
+    """Parts of one upload that are sent to the media store at once."""
+    threads: int = Field(default=16, ge=1, le=256)
+    """Calls to the media store that run at once."""
+    fields: int = Field(default=1100, ge=10, le=100_000)
+    """Fields of one request; a call about tags names up to 1000 assets."""
+    fields_bytes: int = Field(default=1024**2, ge=8192)
+    """Bytes of a request's body beside the file."""
+    data_uri_bytes: int = Field(default=100 * 1024**2, ge=0)
+    """Bytes of a file that comes as a `data:` URI, as it is written."""
+    receive_timeout: Seconds = 30.0
+    """Seconds within which more of a body must come."""
+    least_rate: int = Field(default=16 * 1024, ge=0)
+    """Bytes per second that a body must come at, else it is cut off; 0 for any."""
+    rate_window: Seconds = 30.0
+    """Seconds of waiting for a body over which its rate is measured."""
 
 
 class QuotaSettings(Group):
@@ -205,6 +232,17 @@ class CallbackSettings(Group):
     """Seconds within which an attempt must end."""
 
 
+class ApiSettings(Group):
+    """The HTTP gateway."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen at; 0 for any that is free."""
+    source_buckets: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
+    """Buckets of which every account may have objects moderated as `s3://BUCKET/KEY`, separated by commas."""
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 
@@ -237,12 +275,14 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     media: MediaSettings = MediaSettings()
+    upload: UploadSettings = UploadSettings()
     rekognition: RekognitionSettings = RekognitionSettings()
     completion: CompletionSettings = CompletionSettings()
     pools: dict[PoolName, PoolSettings] = {}
     s3_intake: S3IntakeSettings = S3IntakeSettings()
     worker: WorkerSettings = WorkerSettings()
     callback: CallbackSettings = CallbackSettings()
+    api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import cloudinary.api
+import cloudinary.uploader
 import pytest
 
 from clipwarden import Client, errors
@@ -99,6 +102,20 @@ def test_up_moderates_what_is_enqueued_and_ctrl_c_leaves_no_process_behind(tmp_p
     eventually(lambda: not any(map(runs, family)), within=20)
 
 
+def test_up_takes_what_programs_written_for_cloudinary_upload(tmp_path: Path, clips: Clips) -> None:
+    with _up(tmp_path / "data", "--analyser", "scripted", "--account", "shop") as (_, facts):
+        upload: Any = cloudinary.uploader.upload
+        ask: Any = cloudinary.api.resource
+        cloud = {"cloud_name": "shop", "api_key": facts["api_key"], "api_secret": facts["api_secret"]}
+        cloud["upload_prefix"] = facts["gateway"]
+        assert facts["cloudinary_url"].endswith(f"@shop?upload_prefix={facts['gateway']}")
+        made = upload(str(clips("plain")), public_id="a", resource_type="video", moderation="aws_rek_video", **cloud)
+        assert made["moderation"][0]["status"] == "pending"
+        with urllib.request.urlopen(made["secure_url"]) as delivered:
+            assert delivered.read() == clips("plain").read_bytes()
+        eventually(lambda: ask("a", resource_type="video", **cloud)["moderation_status"] == "approved", within=60)
+
+
 def _check_rejudging(moderation_id: str, env: dict[str, str]) -> None:
     strict = ("--moderation", "aws_rek_video:violence:0.9")
     tried = _json("rejudge", moderation_id, *strict, env=env)
@@ -165,7 +182,7 @@ def test_the_demo_judges_what_is_truly_seen_under_any_policy(policy: str, status
 def test_the_demo_explains_what_it_cannot_judge_and_exits_with_1(clips: Clips) -> None:
     result = _run("demo", str(clips("text_named_mp4")), env={"COLUMNS": "200"})
     assert result.returncode == 1
-    assert "media_refused: the file is not a readable MP4 or MOV video" in result.stdout
+    assert "refused: the file is not a readable MP4 or MOV video" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0005"
+    assert migrating.revision(engine) == before == "0006"
 
 
 UPGRADE = """
@@ -264,8 +264,8 @@ def definitions(conn: Connection) -> set[tuple[str, ...]]:
     if conn.dialect.name == "sqlite":
         query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
         rows = conn.exec_driver_sql(query).all()
-        # SQLite writes a column that was added later behind all others, on the last one's line.
-        return {(name, *sorted(filter(None, re.split(r"[\s,()]+", sql)))) for name, sql in rows}
+        # SQLite writes a column that was added later behind all others, on the last one's line, and quotes new names.
+        return {(name, *sorted(filter(None, re.split(r"[\s,()\"]+", sql)))) for name, sql in rows}
     query = """
         SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname NOT LIKE 'alembic%'
         UNION ALL SELECT indexname, indexdef FROM pg_indexes

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from clipwarden import errors, ids
 from clipwarden.moderation import Account
 from clipwarden.store import rows
-from clipwarden.store.schema import accounts
+from clipwarden.store.schema import accounts, api_keys
 
 
 def ensure(
@@ -52,6 +52,17 @@ def by_names(conn: Connection, names: Collection[str]) -> dict[str, Account]:
     """Return those accounts of these names that there are."""
     found = conn.execute(sa.select(accounts).where(accounts.c.name.in_(sorted(names)))).mappings()
     return {row["name"]: parse(row) for row in found}
+
+
+def by_key(conn: Connection, key: str) -> tuple[Account, str] | None:
+    """Return the account that an API key belongs to, and the key's secret; ``None`` for keys that are not enabled."""
+    own = conn.execute(sa.select(accounts).where(accounts.c.api_key == key)).mappings().one_or_none()
+    if own is not None:
+        return parse(own), own["api_secret"]
+    further = sa.select(api_keys).where(api_keys.c.key == key, api_keys.c.enabled)
+    found = conn.execute(further).mappings().one_or_none()
+    account = by_id(conn, found["account_id"]) if found is not None else None
+    return (account, found["secret"]) if found is not None and account is not None else None
 
 
 def by_id(conn: Connection, id: str) -> Account | None:

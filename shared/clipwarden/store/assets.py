@@ -1,6 +1,6 @@
 """Assets: the videos, where their bytes are and where they should be."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden import ids
-from clipwarden.moderation import Asset, Facts, Location, Placement
+from clipwarden.moderation import Asset, Facts, Location, Placement, ResourceType
 from clipwarden.store import rows
 from clipwarden.store.schema import assets
 
@@ -131,13 +131,14 @@ def settle(
     return conn.execute(held.values(**changes, due_at=due)).rowcount == 1
 
 
-def parse(row: RowMapping) -> Asset:
+def parse(row: RowMapping | Mapping[str, Any]) -> Asset:
     """Return the asset that a row of ``assets`` holds."""
     values: dict[str, Any] = dict(row)
     bucket, key, version = (values.pop(name) for name in ("bucket", "key", "object_version"))
     values["location"] = Location(bucket=bucket, key=key, version=version) if bucket is not None else None
     values["facts"] = Facts(**values["facts"]) if values["facts"] is not None else None
     values["wanted"], values["placed"] = Placement(values["wanted"]), Placement(values["placed"])
+    values["resource_type"], values["tags"] = ResourceType(values["resource_type"]), tuple(values["tags"])
     return Asset(**values)
 
 
@@ -157,4 +158,7 @@ def _new(account_id: str, public_id: str, now: datetime) -> dict[str, Any]:
 
 
 def _named(account_id: str, public_id: str) -> sa.Select[Any]:
-    return sa.select(assets).where(assets.c.account_id == account_id, assets.c.public_id == public_id)
+    """Find an uploaded video; pictures and others may have the same name."""
+    c = assets.c
+    kind = (c.resource_type == ResourceType.VIDEO, c.type == "upload")
+    return sa.select(assets).where(c.account_id == account_id, c.public_id == public_id, *kind)

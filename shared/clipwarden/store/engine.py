@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
 from clipwarden import errors
+from clipwarden.sealing import Seal, key_beside
 from clipwarden.settings import DatabaseSettings
+from clipwarden.store.schema import SEAL
 
 #: Seconds that a statement waits for somebody else's lock, or for a free connection.
 LOCK_WAIT = 30
@@ -32,7 +34,12 @@ def create_engine(settings: DatabaseSettings) -> Engine:
     Raises ConfigurationError for a URL that is neither a SQLite file's nor PostgreSQL's.
     """
     url = _parse(settings.url.get_secret_value())
-    return _sqlite(url, settings) if url.get_backend_name() == "sqlite" else _postgresql(url, settings)
+    engine = _sqlite(url, settings) if url.get_backend_name() == "sqlite" else _postgresql(url, settings)
+    keys = [key.get_secret_value() for key in settings.secret_keys]
+    if not keys and engine.dialect.name == "sqlite":
+        keys = [key_beside(Path(engine.url.database or ""))]
+    setattr(engine.dialect, SEAL, Seal(keys))
+    return engine
 
 
 @contextmanager
@@ -42,6 +49,13 @@ def write(engine: Engine) -> Iterator[Connection]:
     Raises StoreUnavailable when the database cannot be reached or cannot take the transaction now.
     """
     with _own_faults(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def begun(connection: Connection) -> Iterator[Connection]:
+    """Give a transaction that may write on a connection that is there; as ``write`` otherwise."""
+    with _own_faults(), connection.begin():
         yield connection
 
 

@@ -1,6 +1,9 @@
 """Leading a database to the schema that this code was written for, and refusing to work on any other."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -11,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
-from clipwarden.store.engine import read, write
+from clipwarden.store.engine import begun, read, write
 
 #: Key of the PostgreSQL advisory lock under which schemas change; any number that stays the same.
 _LOCK = 0x636C6970
@@ -22,7 +25,7 @@ def upgrade(engine: Engine) -> None:
 
     Raises ConfigurationError when the schema is newer than this code, StoreUnavailable when there is no database.
     """
-    with write(engine) as conn:
+    with _alone(engine) as conn:
         _lock(conn)
         try:
             command.upgrade(config(conn), "head")
@@ -53,6 +56,26 @@ def config(connection: Connection | Engine | None = None) -> Config:
     made.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     made.set_main_option("path_separator", "os")
     return made
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """Give one transaction in which SQLite may build tables anew; the references to them are checked at its end."""
+    if engine.dialect.name != "sqlite":
+        with write(engine) as conn:
+            yield conn
+        return
+    with engine.connect() as conn:
+        raw: Any = conn.connection.driver_connection
+        # SQLite changes this only outside of a transaction.
+        raw.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with begun(conn):
+                yield conn
+                if conn.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise errors.ConfigurationError("the database has rows whose owners are gone: it was not changed")
+        finally:
+            raw.execute("PRAGMA foreign_keys = ON")
 
 
 def _lock(conn: Connection) -> None:

@@ -72,6 +72,9 @@ class Request:
     stage: Stage
     status: Status
     due_at: datetime | None
+    chain: str | None = None
+    chain_position: int = 0
+    asset_version: int | None = None
 
 
 def accept(conn: Connection, *, now: datetime, **asked: Any) -> tuple[Moderation, bool]:
@@ -85,9 +88,12 @@ def accept_all(conn: Connection, asked: Sequence[Request], *, now: datetime) -> 
     One with the same id or idempotency key is returned as it is. Raises Conflict when an id belongs to a moderation of
     another account.
     """
+    if not asked:
+        return []
     rest = {**_ZERO, "created_at": now, "updated_at": now}
     in_order = sorted({request.id: request for request in reversed(asked)}.values(), key=lambda request: request.id)
     made = rows.insert_absent(conn, moderations, [_values(request) | rest for request in in_order])
+    _supersede(conn, [row["asset_id"] for row in made])
     new = {row["id"]: parse(row) for row in made}
     answers = []
     for request in asked:
@@ -118,6 +124,7 @@ def rejudge(
         "due_at": now,
     }
     row = rows.insert_unless_present(conn, moderations, {**values, **_ZERO, "created_at": now, "updated_at": now})
+    _supersede(conn, [before.asset_id])
     return (parse(row), True) if row is not None else (_accepted(conn, id, before.account_id, None), False)
 
 
@@ -248,6 +255,11 @@ def override(conn: Connection, id: str, *, status: Status, by: str, now: datetim
     return parse(conn.execute(changed.returning(moderations)).mappings().one())
 
 
+def tell(conn: Connection, id: str, notification_urls: Sequence[str]) -> None:
+    """Let decisions from now on be told to these URLs."""
+    conn.execute(sa.update(moderations).where(_c.id == id).values(notification_urls=list(notification_urls)))
+
+
 def human_since(conn: Connection, asset_id: str, *, since: datetime) -> bool:
     """Tell whether a human has decided about any of the asset's moderations after that time."""
     later = sa.and_(_c.asset_id == asset_id, _decided_by_human(), _c.decided_at > since)
@@ -265,6 +277,40 @@ def parse(row: RowMapping) -> Moderation:
 def _values(request: Request) -> dict[str, Any]:
     values = {name: getattr(request, name) for name in Request.__dataclass_fields__}
     return values | {"notification_urls": list(request.notification_urls)}
+
+
+def follow(conn: Connection, decided: Moderation, *, now: datetime) -> Moderation | None:
+    """Let the next of the decided one's chain begin once that is approved, and return it; else let none begin."""
+    if decided.chain is None:
+        return None
+    rest = sa.update(moderations).where(_c.chain == decided.chain, _c.status == Status.QUEUED)
+    if decided.status is Status.REJECTED:
+        reason = {"error_code": "rejected_before", "error_reason": "another moderation of the chain has rejected it"}
+        ended = {"stage": Stage.DECIDED, "status": Status.ABORTED, "decided_at": now, "updated_at": now}
+        conn.execute(rest.values(**ended, **reason, fence=_c.fence + 1))
+    if decided.status is not Status.APPROVED:
+        return None
+    begun = rest.where(_c.chain_position == decided.chain_position + 1)
+    # A human waits for nobody; whatever else judges begins with a look at the bytes.
+    manual = _c.kind == Kind.MANUAL
+    begun = begun.values(
+        status=Status.PENDING,
+        stage=sa.case((manual, str(Stage.REVIEW)), else_=str(Stage.INTAKE)),
+        due_at=sa.case((manual, sa.null()), else_=sa.literal(now, _c.due_at.type)),
+        fence=_c.fence + 1,
+        updated_at=now,
+    )
+    row = conn.execute(begun.returning(moderations)).mappings().one_or_none()
+    return parse(row) if row is not None else None
+
+
+def _supersede(conn: Connection, asset_ids: Sequence[str]) -> None:
+    """Let of each kind only the newest count as an asset's."""
+    later = moderations.alias("later")
+    newer = sa.tuple_(later.c.created_at, later.c.id) > sa.tuple_(_c.created_at, _c.id)
+    exists = sa.exists().where(later.c.asset_id == _c.asset_id, later.c.kind == _c.kind, newer)
+    older = sa.update(moderations).where(_c.asset_id.in_(asset_ids), _c.superseded.is_(False), exists)
+    conn.execute(older.values(superseded=True))
 
 
 def _accepted(conn: Connection, id: str, account_id: str, idempotency_key: str | None) -> Moderation:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
 from clipwarden.moderation import SLOT_STAGES, DeliveryStage, Kind, Placement, Stage, Status
+from clipwarden.sealing import Seal
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -34,6 +35,26 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
+class Sealed(sa.TypeDecorator[str]):
+    """A secret: sealed in the database with the keys that the engine was made with."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the sealed text."""
+        return None if value is None else _seal_of(dialect).close(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the secret; raises ConfigurationError where no key opens it."""
+        return None if value is None else _seal_of(dialect).open(value)
+
+
+def _seal_of(dialect: Dialect) -> Seal:
+    seal: Seal = getattr(dialect, SEAL, Seal(()))
+    return seal
+
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -43,6 +64,9 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+#: The attribute of an engine's dialect that holds its seal.
+SEAL = "clipwarden_seal"
 
 _Document = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
@@ -79,6 +103,14 @@ def _number(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.Integer, nullable=False)
 
 
+def _flag(name: str, *, default: bool) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.true() if default else sa.false())
+
+
+def _given(name: str, kind: Any, default: str) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=False, server_default=default)
+
+
 def _moment(name: str) -> sa.Column[datetime]:
     return sa.Column(name, UtcDateTime, nullable=False)
 
@@ -89,16 +121,32 @@ accounts = sa.Table(
     _id(),
     _text("name"),
     _text("api_key"),
-    _text("api_secret"),
+    sa.Column("api_secret", Sealed, nullable=False),
     _optional("notification_url"),
     _text("signature_algorithm"),
     _text("default_taxonomy"),
     sa.Column("weight", sa.Double, nullable=False),
     _optional("max_in_flight", sa.Integer),
+    # Whether assets that are not judged yet are in the library, and are delivered.
+    _flag("pending_listed", default=True),
+    _flag("pending_delivered", default=True),
     _moment("created_at"),
     sa.UniqueConstraint("name"),
     sa.UniqueConstraint("api_key"),
     sa.CheckConstraint("weight > 0", name="weight"),
+)
+
+# Further keys of an account, beside the one it was made with.
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _text("key"),
+    sa.Column("secret", Sealed, nullable=False),
+    _flag("enabled", default=True),
+    _moment("created_at"),
+    sa.UniqueConstraint("key"),
 )
 
 presets = sa.Table(
@@ -138,7 +186,87 @@ assets = sa.Table(
     _moment("updated_at"),
     # When a move brought back the bytes that are there now.
     _optional("restored_at", UtcDateTime),
-    sa.UniqueConstraint("account_id", "public_id"),
+    _given("resource_type", sa.String(8), "video"),
+    _given("type", sa.String(16), "upload"),
+    _optional("format"),
+    _optional("original_filename"),
+    _optional("display_name"),
+    _optional("asset_folder"),
+    sa.Column("tags", _Document, nullable=False, server_default="[]"),
+    sa.Column("context", _Document, nullable=False, server_default="{}"),
+    _flag("backup", default=False),
+    _optional("deleted_at", UtcDateTime),
+    sa.UniqueConstraint("account_id", "resource_type", "type", "public_id"),
+)
+
+asset_tags = sa.Table(
+    "asset_tags",
+    metadata,
+    sa.Column("asset_id", sa.Uuid(as_uuid=False), sa.ForeignKey("assets.id"), primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True),
+    _reference("accounts"),
+    sa.Index("ix_asset_tags_tag", "account_id", "tag", "asset_id"),
+)
+
+asset_context = sa.Table(
+    "asset_context",
+    metadata,
+    sa.Column("asset_id", sa.Uuid(as_uuid=False), sa.ForeignKey("assets.id"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    _reference("accounts"),
+    _text("value"),
+    sa.Index("ix_asset_context_key", "account_id", "key", "asset_id"),
+)
+
+# Bytes that were overwritten or deleted, and are kept.
+asset_versions = sa.Table(
+    "asset_versions",
+    metadata,
+    _id(),
+    _reference("assets"),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _text("bucket"),
+    _text("key"),
+    _optional("object_version"),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    _optional("etag"),
+    _optional("fingerprint"),
+    _optional("format"),
+    _optional("facts", _Document),
+    _moment("created_at"),
+    sa.UniqueConstraint("asset_id", "version"),
+)
+
+# Files that come in by several requests.
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _text("upload_id"),
+    _text("bucket"),
+    _text("key"),
+    _text("token"),
+    sa.Column("parts", _Document, nullable=False),
+    sa.Column("parameters", _Document, nullable=False),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    _optional("total", sa.BigInteger),
+    _moment("created_at"),
+    _moment("updated_at"),
+    _moment("expires_at"),
+    sa.UniqueConstraint("account_id", "upload_id"),
+)
+
+triggers = sa.Table(
+    "triggers",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _text("uri"),
+    _text("event_type"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.UniqueConstraint("account_id", "event_type", "uri"),
 )
 
 moderations = sa.Table(
@@ -185,6 +313,10 @@ moderations = sa.Table(
     _optional("started_at", UtcDateTime),
     _optional("ended_at", UtcDateTime),
     _optional("decided_at", UtcDateTime),
+    # Whether the asset has a later one of this kind; and the place in a chain of kinds that wait for each other.
+    _flag("superseded", default=False),
+    _optional("chain", sa.Uuid(as_uuid=False)),
+    _given("chain_position", sa.Integer(), "0"),
     sa.UniqueConstraint("account_id", "idempotency_key"),
     sa.UniqueConstraint("request_token"),
 )
@@ -293,6 +425,19 @@ sa.Index("ix_moderations_status", _m.status, _m.created_at, _m.id)
 sa.Index("ix_moderations_newest", _m.created_at, _m.id)
 sa.Index("ix_moderations_asset", _m.asset_id, _m.created_at, _m.id)
 sa.Index("ix_audit_events_moderation", audit_events.c.moderation_id, audit_events.c.id)
+_partial(
+    "ix_moderations_current",
+    _m.account_id,
+    _m.kind,
+    _m.status,
+    _m.created_at,
+    _m.id,
+    where=_m.superseded.is_(False),
+)
+_partial("ix_moderations_chain", _m.chain, _m.chain_position, where=_m.chain.is_not(None))
+_a = assets.c
+sa.Index("ix_assets_listing", _a.account_id, _a.resource_type, _a.type, _a.created_at, _a.id)
+sa.Index("ix_uploads_expiry", uploads.c.expires_at)
 # Figures that are scraped: counted from the index alone.
 sa.Index("ix_moderations_stage", _m.stage, _m.updated_at)
 sa.Index("ix_deliveries_stage", deliveries.c.stage, deliveries.c.created_at)

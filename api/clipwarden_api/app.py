@@ -1,0 +1,84 @@
+"""The gateway as an ASGI application: which path leads to which call, and what every answer carries."""
+
+import uuid
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clipwarden import errors, logs
+from clipwarden_api import admin, delivery, health, refusals, upload_api
+from clipwarden_api.refusals import Refusal
+from clipwarden_api.services import Services
+
+log = logs.logger(__name__)
+
+
+def build(services: Services) -> Starlette:
+    """Return the application."""
+    app = Starlette(
+        routes=[*health.routes(), *upload_api.routes(), *admin.routes(), *delivery.routes()],
+        middleware=[Middleware(_Identified)],
+        exception_handlers={
+            Refusal: _refused,
+            errors.ClipwardenError: _failed,
+            HTTPException: _unknown,
+            Exception: _broken,
+        },
+    )
+    app.state.services = services
+    return app
+
+
+class _Identified:
+    """Gives each request an id, which its answer and its log lines carry, and takes doubled slashes out of its path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        while "//" in scope["path"]:
+            scope["path"] = scope["path"].replace("//", "/")
+
+        async def identified(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, identified)
+
+
+async def _refused(_: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)  # noqa: S101 # it is registered for these
+    message = refusal.message.encode("ascii", "replace").decode()
+    headers = {"X-Cld-Error": message.replace("\n", " ").replace("\r", " ")[:1000], "Connection": "close"}
+    return JSONResponse({"error": {"message": refusal.message}}, status_code=refusal.status, headers=headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.ClipwardenError)  # noqa: S101 # it is registered for these
+    refusal = refusals.of(error)
+    if refusal.status >= 500:  # noqa: PLR2004 # ours
+        log.error("request failed", code=error.code, reason=str(error), path=request.url.path)
+    return await _refused(request, refusal)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 # it is registered for these
+    if error.status_code == 404:  # noqa: PLR2004 # no such path
+        return await _refused(request, refusals.not_found(request.url.path[:300]))
+    return await _refused(request, Refusal(400, error.detail))
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.error("request broke", path=request.url.path, exc_info=error)
+    return await _refused(request, Refusal(500, "Internal error; its reason is in the service's log"))

@@ -1,0 +1,72 @@
+"""One call of the APIs: read what is asked, find out who asks, do it in a thread, and answer as JSON."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from clipwarden.moderation import ResourceType
+from clipwarden_api import credentials, form
+from clipwarden_api.credentials import Caller
+from clipwarden_api.fields import Values
+from clipwarden_api.parameters import Parameters
+from clipwarden_api.refusals import bad
+from clipwarden_api.services import Services
+from clipwarden_api.sink import Sink
+
+#: What a call does: services, who asks, what is asked, and the variables of the path.
+Work = Callable[[Services, Caller, Parameters, dict[str, str]], dict[str, Any]]
+
+
+def admin(work: Work) -> Callable[[Request], Any]:
+    """Return the handler of a call that is made with a key and its secret."""
+
+    async def handle(request: Request) -> Response:
+        services = services_of(request)
+        caller = await run_in_threadpool(_by_secret, services, request)
+        asked = await read(request)
+        answer = await run_in_threadpool(work, services, caller, asked, request.path_params)
+        return JSONResponse(answer)
+
+    return handle
+
+
+async def read(request: Request) -> Parameters:
+    """Return the parameters of a request that brings no file."""
+    async with form.reading(request, services_of(request).settings.upload, _no_file, limit=0) as found:
+        return Parameters(values=found.fields)
+
+
+async def _no_file(values: Values, filename: str | None, content_type: str | None) -> Sink:
+    del values, filename, content_type
+    raise bad("No file is expected here")
+
+
+def services_of(request: Request) -> Services:
+    """Return what the application was built with."""
+    services: Services = request.app.state.services
+    return services
+
+
+def authorised(services: Services, request: Request, values: Values, *, lenient: bool = False) -> Caller:
+    """Return who makes an upload call: by HTTP Basic, or by the signature of its parameters."""
+    if "authorization" in request.headers:
+        return _by_secret(services, request)
+    return credentials.by_signature(
+        services.engine, request.path_params["cloud"], values, services.clock.now(), lenient=lenient
+    )
+
+
+def _by_secret(services: Services, request: Request) -> Caller:
+    given = credentials.basic(request.headers.get("authorization", ""))
+    return credentials.by_secret(services.engine, request.path_params["cloud"], given)
+
+
+def resource_type(path: dict[str, str], *, auto: bool = False) -> str:
+    """Return the resource type that a path names; raises Refusal for an unknown one."""
+    named = path["resource_type"]
+    if named not in set(ResourceType) and not (auto and named == "auto"):
+        raise bad(f"Invalid resource_type: {named[:64]}")
+    return named

@@ -1,0 +1,54 @@
+"""What the gateway works with, built once per process."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from clipwarden import placing
+from clipwarden.media.links import Links
+from clipwarden.media.opening import open_store
+from clipwarden.media.prober import Prober
+from clipwarden.media.store import MediaStore
+from clipwarden.settings import PoolSettings, Settings
+from clipwarden.store.clock import DatabaseClock
+from clipwarden.store.engine import create_engine
+from clipwarden_api.room import Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One process's connections to everything outside it."""
+
+    settings: Settings
+    engine: Engine
+    clock: DatabaseClock
+    media: MediaStore
+    prober: Prober
+    quotas: dict[str, PoolSettings]
+    room: Room  #: For the bytes of all uploads at once.
+    links: Links  #: Tells the folder store's own URLs.
+
+    @property
+    def public_url(self) -> str:
+        """Return the base of the URLs under which assets are delivered."""
+        return self.settings.media.public_url
+
+    def close(self) -> None:
+        """End every connection, and the child processes."""
+        self.prober.close()
+        self.engine.dispose()
+
+
+def build(settings: Settings) -> Services:
+    """Build all services; nothing is contacted yet."""
+    engine, media = create_engine(settings.database), open_store(settings.media)
+    return Services(
+        settings=settings,
+        engine=engine,
+        clock=DatabaseClock(engine),
+        media=media,
+        prober=Prober(media),
+        quotas=placing.quotas(settings),
+        room=Room(settings.upload),
+        links=Links(settings.media.public_url, settings.media.url_secret.get_secret_value().encode()),
+    )

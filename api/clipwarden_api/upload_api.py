@@ -1,0 +1,99 @@
+"""The routes of the Upload API: calls that change assets, signed or by HTTP Basic."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from clipwarden.store import library
+from clipwarden.store.engine import read
+from clipwarden_api import asking, calls, credentials, form, resources, uploading
+from clipwarden_api.credentials import Caller
+from clipwarden_api.fields import Values
+from clipwarden_api.parameters import File, Parameters
+from clipwarden_api.services import Services
+from clipwarden_api.sink import Sink
+
+#: The calls whose signatures may leave out what the Python SDK adds to them.
+_LENIENT = frozenset({"tags", "context", "metadata"})
+
+
+def routes() -> list[Route]:
+    """Return the routes."""
+    base = "/v1_1/{cloud}/{resource_type}"
+    each: dict[str, calls.Work] = {"explicit": _explicit, "destroy": _destroy, "tags": _tags, "context": _context}
+    return [
+        Route(f"{base}/upload", _upload, methods=["POST"]),
+        *(Route(f"{base}/{action}", _signed(work, action), methods=["POST"]) for action, work in each.items()),
+    ]
+
+
+async def _upload(request: Request) -> Response:
+    services = calls.services_of(request)
+    wanted = calls.resource_type(request.path_params, auto=True)
+
+    began: list[str] = []
+
+    async def on_file(values: Values, filename: str | None, _: str | None) -> Sink:
+        # Where the credentials come first, a file is not taken from somebody who has none.
+        if "signature" in values or "authorization" in request.headers:
+            await run_in_threadpool(calls.authorised, services, request, values)
+        began.append(filename or "")
+        return await run_in_threadpool(uploading.sink, services)
+
+    limit = services.settings.media.max_bytes
+    async with form.reading(request, services.settings.upload, on_file, limit=limit) as found:
+        caller, signed = await run_in_threadpool(_caller, services, request, found.fields)
+        file = None
+        if found.file is not None:
+            received = await found.file.finish()
+            assert received.stored is not None  # noqa: S101 # it was no session's
+            file = File(name=began[0], stored=received.stored, sha256=received.sha256)
+        asked = Parameters(values=found.fields, file=file)
+        answer = await run_in_threadpool(uploading.upload, services, caller, wanted, asked, signed=signed)
+    return JSONResponse(answer)
+
+
+def _caller(services: Services, request: Request, values: Values) -> tuple[Caller, bool]:
+    """Return who uploads, and whether they have proved it; raises Refusal for those who may not."""
+    if "signature" in values or "authorization" in request.headers:
+        return calls.authorised(services, request, values), True
+    asked = Parameters(values=values)
+    asking.require_unsigned(asked)
+    with read(services.engine) as conn:
+        return credentials.by_preset(conn, request.path_params["cloud"], asked.text("upload_preset")), False
+
+
+def _signed(work: calls.Work, action: str) -> Callable[[Request], Any]:
+    async def handle(request: Request) -> Response:
+        services = calls.services_of(request)
+        asked = await calls.read(request)
+        lenient = action in _LENIENT
+        caller = await run_in_threadpool(calls.authorised, services, request, asked.values, lenient=lenient)
+        return JSONResponse(await run_in_threadpool(work, services, caller, asked, request.path_params))
+
+    return handle
+
+
+def _explicit(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
+    return uploading.explicit(services, caller, calls.resource_type(path), asked)
+
+
+def _destroy(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
+    name = uploading.named(calls.resource_type(path), asked)
+    return {"result": "ok" if resources.remove(services, caller, name) else "not found"}
+
+
+def _tags(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
+    return resources.tag(services, caller, _names(asked, path), asked)
+
+
+def _context(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
+    return resources.set_context(services, caller, _names(asked, path), asked)
+
+
+def _names(asked: Parameters, path: dict[str, str]) -> list[library.Name]:
+    return resources.names(asked.texts("public_ids"), calls.resource_type(path), asked.text("type") or "upload")

@@ -1,0 +1,233 @@
+"""Taking a file in: from the request, a data URI or a URL, into the media store, and into the database at once."""
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from clipwarden import errors, ids, logs, placing
+from clipwarden.egress import Egress
+from clipwarden.media import sources
+from clipwarden.media.fingerprint import Digesting, fingerprint
+from clipwarden.media.store import Stored
+from clipwarden.moderation import Account, Asset, Facts, Location, Moderation, ResourceType
+from clipwarden.store import library, moderations, presets
+from clipwarden.store.engine import read, write
+from clipwarden_api import asking, rendering
+from clipwarden_api.credentials import Caller
+from clipwarden_api.parameters import Parameters
+from clipwarden_api.refusals import bad, not_found
+from clipwarden_api.services import Services
+from clipwarden_api.sink import Sink
+
+log = logs.logger(__name__)
+
+#: What the beginning of a picture looks like, and what its format is called.
+_PICTURES = {
+    b"\xff\xd8\xff": "jpg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"GIF8": "gif",
+    b"BM": "bmp",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrived:
+    resource_type: ResourceType
+    bytes: library.Bytes
+    ours: bool  #: Whether the bytes were stored for this upload, and go if it is refused.
+
+
+def upload(services: Services, caller: Caller, wanted: str, form: Parameters, *, signed: bool) -> dict[str, Any]:
+    """Store a file as an asset, ask for its moderation, and return what Cloudinary's upload answers.
+
+    Raises Refusal, or a ClipwardenError, and leaves nothing behind then.
+    """
+    account = caller.account
+    asked = asking.read(form, account, _preset(services, account, form), signed=signed)
+    if not asked.overwrite and (there := _present(services, account, asked, wanted)) is not None:
+        return _answer(services, caller, there) | {"existing": True}
+    arrived = _take(services, wanted, form)
+    try:
+        return _accept(services, caller, asked, arrived)
+    except BaseException:
+        if arrived.ours:
+            services.media.delete(arrived.bytes.stored.location)
+        raise
+
+
+def explicit(services: Services, caller: Caller, wanted: str, form: Parameters) -> dict[str, Any]:
+    """Ask for the moderation of an asset that is there, or describe it anew; raises Refusal where there is none."""
+    account = caller.account
+    name = named(wanted, form)
+    parameters = asking.chain(form.text("moderation"), account)
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        asset = library.by_name(conn, account.id, name)
+        if asset is None or asset.deleted_at is not None or asset.location is None:
+            raise not_found(name.public_id)
+        asset = library.describe(conn, asset, now=now, **changes(form))
+        wanted_urls = asking.urls(form.text("notification_url"))
+        moderations.accept_all(conn, asking.requests(asset, parameters, wanted_urls, now=now), now=now)
+    return _answer(services, caller, asset)
+
+
+def changes(form: Parameters) -> dict[str, Any]:
+    """Return the columns that a form describes anew: tags and context replace those before."""
+    found: dict[str, Any] = {}
+    if "tags" in form.values:
+        found["tags"] = list(dict.fromkeys(form.texts("tags")))
+    if "context" in form.values:
+        found["context"] = asking.pairs(form.text("context"))
+    for column in ("asset_folder", "display_name"):
+        if column in form.values:
+            found[column] = form.text(column)
+    return found
+
+
+def named(resource_type: str, form: Parameters) -> library.Name:
+    """Return the name of the asset that a form is about; raises Refusal for one that cannot be."""
+    public_id = form.text("public_id")
+    if public_id is None:
+        raise bad("Missing required parameter - public_id")
+    return library.Name(
+        resource_type=ResourceType(resource_type), type=form.text("type") or "upload", public_id=public_id
+    )
+
+
+def _accept(services: Services, caller: Caller, asked: asking.Asked, arrived: _Arrived) -> dict[str, Any]:
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        name = asked.name(arrived.resource_type)
+        asset, there = library.store(conn, caller.account.id, name, arrived.bytes, now=now, **asked.described)
+        asset = library.describe(conn, asset, now=now, tags=list(asked.tags), context=asked.context)
+        requests = asking.requests(asset, asked.moderation, asked.notification_urls, now=now)
+        moderations.accept_all(conn, requests, now=now)
+    log.info("asset stored", account=caller.account.name, asset_id=asset.id, bytes=asset.bytes)
+    return _answer(services, caller, asset) | ({"overwritten": True} if there else {})
+
+
+def _answer(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
+    with read(services.engine) as conn:
+        present: list[Moderation] = library.moderations_of(conn, [asset.id])[asset.id]
+    return rendering.uploaded(caller, asset, present, public_url=services.public_url)
+
+
+def _preset(services: Services, account: Account, form: Parameters) -> Any:
+    if (name := form.text("upload_preset")) is None:
+        return None
+    with read(services.engine) as conn:
+        preset = presets.by_name(conn, account.id, name)
+    if preset is None:
+        raise bad("Upload preset not found")
+    return preset
+
+
+def _present(services: Services, account: Account, asked: asking.Asked, wanted: str) -> Asset | None:
+    kinds = list(ResourceType) if wanted == "auto" else [ResourceType(wanted)]
+    with read(services.engine) as conn:
+        found = [library.by_name(conn, account.id, asked.name(kind)) for kind in kinds]
+    return next((asset for asset in found if asset is not None and asset.deleted_at is None), None)
+
+
+def _source(services: Services, form: Parameters) -> Location | str:
+    """Return where the file is, if it is not in the request: an object of S3, or a URL.
+
+    Objects must be in a bucket that is open to all accounts: ours hold other accounts' videos.
+    """
+    given = form.text("file")
+    if given is None:
+        raise bad("Missing required parameter - file")
+    if given.startswith("file:"):
+        raise bad("Unsupported source URL: http, https and s3 are taken")
+    found = sources.parse_source(given, services.settings.media)
+    if isinstance(found, Location) and found.bucket not in services.settings.api.source_buckets:
+        raise bad(f"Bucket {found.bucket} is not one that uploads may be taken from")
+    return found if isinstance(found, Location) else given
+
+
+def sink(services: Services) -> Sink:
+    """Return what takes a file's bytes to where a new asset's belong."""
+    upload = services.settings.upload
+    return Sink(
+        services.room, services.media, _place(services), limit=services.settings.media.max_bytes, lanes=upload.lanes
+    )
+
+
+def _place(services: Services) -> Location:
+    with read(services.engine) as conn:
+        bucket = placing.home(conn, services.quotas, services.settings.media.bucket)
+    return Location(bucket=bucket, key=f"videos/{ids.new_id()}")
+
+
+def _take(services: Services, wanted: str, form: Parameters) -> _Arrived:
+    """Return what came in; what was stored for it is deleted where it is refused."""
+    if form.file is not None:
+        return _kept(services, wanted, form.file.stored, form.file.sha256)
+    source = _source(services, form)
+    if isinstance(source, Location):
+        return _known(services, wanted, services.media.head(source), None)
+    with tempfile.TemporaryFile() as spool:
+        _fetch(services, source, spool)
+        spool.seek(0)
+        digesting = Digesting(spool)
+        stored = services.media.put(_place(services), digesting.buffered())
+    return _kept(services, wanted, stored, digesting.hexdigest())
+
+
+def _kept(services: Services, wanted: str, stored: Stored, sha256: str) -> _Arrived:
+    try:
+        return _known(services, wanted, stored, sha256)
+    except BaseException:
+        services.media.delete(stored.location)
+        raise
+
+
+def _fetch(services: Services, source: str, spool: BinaryIO) -> None:
+    with contextlib.closing(_egress(services)) as egress:
+        try:
+            egress.fetch(source, spool, max_bytes=services.settings.media.max_bytes)
+        except (errors.SourceRefused, errors.DestinationRefused, errors.MediaNotFound) as exc:
+            raise bad(f"Error in loading {source[:300]} - {exc}") from exc
+
+
+def _egress(services: Services) -> Egress:
+    callback = services.settings.callback
+    return Egress(
+        allow_networks=callback.allow_networks,
+        connect_timeout=callback.connect_timeout,
+        total_timeout=callback.total_timeout,
+    )
+
+
+def _picture(beginning: bytes) -> str | None:
+    if beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP":
+        return "webp"
+    return next((name for magic, name in _PICTURES.items() if beginning.startswith(magic)), None)
+
+
+def _known(services: Services, wanted: str, stored: Stored, sha256: str | None) -> _Arrived:
+    """Look what came in: a video is probed, and refused when it cannot be analysed."""
+    with services.media.open(stored.location, start=0, end=16) as beginning:
+        picture = _picture(beginning.read(16))
+    kind, facts, file_format = _looked_at(services, wanted, stored, picture)
+    arrived = library.Bytes(stored=stored, fingerprint=fingerprint(stored, sha256), facts=facts, format=file_format)
+    return _Arrived(resource_type=kind, bytes=arrived, ours=sha256 is not None)
+
+
+def _looked_at(
+    services: Services, wanted: str, stored: Stored, picture: str | None
+) -> tuple[ResourceType, Facts | None, str | None]:
+    if wanted == ResourceType.RAW:
+        return ResourceType.RAW, None, None
+    if wanted == ResourceType.IMAGE or (wanted == "auto" and picture):
+        if picture is None:
+            raise bad("Invalid image file")
+        return ResourceType.IMAGE, None, picture
+    try:
+        facts = services.prober.probe(stored)
+    except errors.MediaRefused:
+        if wanted == "auto":
+            return ResourceType.RAW, None, None
+        raise
+    return ResourceType.VIDEO, facts, facts.container

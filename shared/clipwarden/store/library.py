@@ -1,0 +1,271 @@
+"""The library: assets by the names that an account gives them, as uploads change them and listings show them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from clipwarden import ids
+from clipwarden.media.store import Stored
+from clipwarden.moderation import Account, Asset, Facts, Kind, Moderation, Placement, ResourceType, Status
+from clipwarden.store import assets, cursor, moderations, rows
+from clipwarden.store.schema import asset_context, asset_tags, asset_versions
+from clipwarden.store.schema import assets as table
+from clipwarden.store.schema import moderations as judged
+
+_c, _m = table.c, judged.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """What an asset is found by within its account."""
+
+    resource_type: ResourceType
+    type: str
+    public_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytes:
+    """Bytes that came in for an asset, and what is known of them."""
+
+    stored: Stored
+    fingerprint: str | None
+    facts: Facts | None
+    format: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some assets, and the cursor of the next page, if there is one."""
+
+    items: tuple[Asset, ...]
+    next_cursor: str | None
+
+
+def by_name(conn: Connection, account_id: str, name: Name) -> Asset | None:
+    """Return the account's asset of this name, deleted ones included."""
+    row = conn.execute(sa.select(table).where(*_named(account_id, name))).mappings().one_or_none()
+    return assets.parse(row) if row is not None else None
+
+
+def by_ids(conn: Connection, account_id: str, asset_ids: Sequence[str]) -> list[Asset]:
+    """Return those of the account's assets that have one of these ids."""
+    found = conn.execute(sa.select(table).where(_c.account_id == account_id, _c.id.in_(asset_ids))).mappings()
+    return [assets.parse(row) for row in found]
+
+
+def store(
+    conn: Connection, account_id: str, name: Name, arrived: Bytes, *, now: datetime, **described: Any
+) -> tuple[Asset, bool]:
+    """Give an asset new bytes, and tell whether there was one: its old bytes are then kept as a version of it.
+
+    ``described`` are columns that say what the asset is called and belongs to. Whatever was decided about the bytes
+    before says nothing about these; a move of those that may be under way is fenced out.
+    """
+    before = by_name(conn, account_id, name)
+    values = {**_arrival(arrived, now), **described}
+    if before is None:
+        row = rows.insert_unless_present(conn, table, {**_fresh(account_id, name, now), **values})
+        if row is not None:
+            return assets.parse(row), False
+        before = by_name(conn, account_id, name)
+    if before is None:
+        raise LookupError("an asset that was there is gone")
+    keep(conn, before, now)
+    values |= {"version": max(int(now.timestamp()), before.version + 1), "fence": _c.fence + 1}
+    if before.deleted_at is not None:
+        values["created_at"] = now
+    changed = sa.update(table).where(_c.id == before.id).values(**values).returning(table)
+    return assets.parse(conn.execute(changed).mappings().one()), before.deleted_at is None
+
+
+def keep(conn: Connection, asset: Asset, now: datetime) -> None:
+    """Record where the asset's present bytes are, so that they are found when it has others, or none."""
+    if asset.location is None or asset.bytes is None:
+        return
+    values = {
+        "id": ids.new_id(),
+        "asset_id": asset.id,
+        "version": asset.version,
+        "bucket": asset.location.bucket,
+        "key": asset.location.key,
+        "object_version": asset.location.version,
+        "bytes": asset.bytes,
+        "etag": asset.etag,
+        "format": asset.format,
+        "facts": asdict(asset.facts) if asset.facts else None,
+        "created_at": now,
+    }
+    rows.insert_unless_present(conn, asset_versions, values)
+
+
+def describe(conn: Connection, asset: Asset, *, now: datetime, **changes: Any) -> Asset:
+    """Change what an asset is called, tagged and put into, and return it."""
+    changed = sa.update(table).where(_c.id == asset.id).values(**changes, updated_at=now).returning(table)
+    described = assets.parse(conn.execute(changed).mappings().one())
+    if "tags" in changes:
+        _index_tags(conn, described)
+    if "context" in changes:
+        _index_context(conn, described)
+    return described
+
+
+def delete(conn: Connection, asset: Asset, *, now: datetime) -> None:
+    """Take an asset out of the library; its bytes stay where they are."""
+    conn.execute(sa.update(table).where(_c.id == asset.id).values(deleted_at=now, updated_at=now))
+
+
+def listed(
+    conn: Connection,
+    account: Account,
+    *,
+    resource_type: ResourceType,
+    type: str | None = None,
+    prefix: str | None = None,
+    tag: str | None = None,
+    limit: int,
+    after: str | None = None,
+    newest_first: bool = True,
+) -> Page:
+    """Return a page of the account's library by the time at which assets came in.
+
+    Rejected assets are not in it, nor those that wait for a verdict where the account has those hidden. Raises Conflict
+    when ``after`` is not a cursor.
+    """
+    query = sa.select(table).where(
+        _c.account_id == account.id,
+        _c.resource_type == resource_type,
+        _c.deleted_at.is_(None),
+        _c.wanted == Placement.LIBRARY,
+        _c.bucket.is_not(None),
+    )
+    if type is not None:
+        query = query.where(_c.type == type)
+    if prefix is not None:
+        query = query.where(_c.public_id.startswith(prefix, autoescape=True))
+    if tag is not None:
+        tagged = sa.select(asset_tags.c.asset_id)
+        query = query.where(_c.id.in_(tagged.where(asset_tags.c.account_id == account.id, asset_tags.c.tag == tag)))
+    if not account.pending_listed:
+        waiting = sa.select(_m.id).where(_m.asset_id == _c.id, _m.superseded.is_(False))
+        query = query.where(~waiting.where(_m.status.in_([Status.PENDING, Status.QUEUED])).exists())
+    return _page(conn, query, (_c.created_at, _c.id), limit=limit, after=after, newest_first=newest_first)
+
+
+def moderated(
+    conn: Connection,
+    account_id: str,
+    *,
+    resource_type: ResourceType,
+    kind: Kind,
+    status: Status,
+    limit: int,
+    after: str | None = None,
+    newest_first: bool = True,
+) -> Page:
+    """Return a page of the assets whose present moderation of this kind has this status, by the time it was asked for.
+
+    Raises Conflict when ``after`` is not a cursor.
+    """
+    query = sa.select(table, _m.created_at.label("asked_at"), _m.id.label("asked")).join(judged, _m.asset_id == _c.id)
+    query = query.where(
+        _m.account_id == account_id,
+        _m.kind == kind,
+        _m.status == status,
+        _m.superseded.is_(False),
+        _c.resource_type == resource_type,
+        _c.deleted_at.is_(None),
+    )
+    return _page(conn, query, (_m.created_at, _m.id), limit=limit, after=after, newest_first=newest_first)
+
+
+def moderations_of(conn: Connection, asset_ids: Sequence[str]) -> dict[str, list[Moderation]]:
+    """Return the present moderations of assets, each asset's in the order of their chain."""
+    found: dict[str, list[Moderation]] = {id: [] for id in asset_ids}
+    query = sa.select(judged).where(_m.asset_id.in_(asset_ids), _m.superseded.is_(False))
+    for row in conn.execute(query.order_by(_m.chain_position, _m.created_at, _m.id)).mappings():
+        found[row["asset_id"]].append(moderations.parse(row))
+    return found
+
+
+def _page(
+    conn: Connection,
+    query: sa.Select[Any],
+    order: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]],
+    *,
+    limit: int,
+    after: str | None,
+    newest_first: bool,
+) -> Page:
+    if after is not None:
+        moment, last_id = cursor.decode(after)
+        last = sa.tuple_(sa.literal(moment, order[0].type), sa.literal(last_id, order[1].type))
+        query = query.where(sa.tuple_(*order) < last if newest_first else sa.tuple_(*order) > last)
+    query = query.order_by(*(column.desc() if newest_first else column for column in order)).limit(limit + 1)
+    found, columns = conn.execute(query).mappings().all(), [column.name for column in table.columns]
+    items = tuple(assets.parse({name: row[name] for name in columns}) for row in found[:limit])
+    if not found[limit:]:
+        return Page(items=items, next_cursor=None)
+    end = found[limit - 1]
+    asked = "asked" in end
+    return Page(
+        items=items,
+        next_cursor=cursor.encode(end["asked_at" if asked else "created_at"], end["asked" if asked else "id"]),
+    )
+
+
+def _named(account_id: str, name: Name) -> tuple[sa.ColumnElement[bool], ...]:
+    wanted: Mapping[str, str] = {"resource_type": name.resource_type, "type": name.type, "public_id": name.public_id}
+    return _c.account_id == account_id, *(_c[column] == value for column, value in wanted.items())
+
+
+def _fresh(account_id: str, name: Name, now: datetime) -> dict[str, Any]:
+    return {
+        "id": ids.new_id(),
+        "account_id": account_id,
+        "public_id": name.public_id,
+        "resource_type": name.resource_type,
+        "type": name.type,
+        "version": int(now.timestamp()),
+        "fence": 0,
+        "created_at": now,
+    }
+
+
+def _arrival(arrived: Bytes, now: datetime) -> dict[str, Any]:
+    there = arrived.stored.location
+    return {
+        "bucket": there.bucket,
+        "key": there.key,
+        "object_version": there.version,
+        "bytes": arrived.stored.bytes,
+        "etag": arrived.stored.etag,
+        "fingerprint": arrived.fingerprint,
+        "facts": asdict(arrived.facts) if arrived.facts else None,
+        "format": arrived.format,
+        "wanted": Placement.LIBRARY,
+        "placed": Placement.LIBRARY,
+        "due_at": None,
+        "faults": 0,
+        "restored_at": None,
+        "deleted_at": None,
+        "updated_at": now,
+    }
+
+
+def _index_tags(conn: Connection, asset: Asset) -> None:
+    conn.execute(sa.delete(asset_tags).where(asset_tags.c.asset_id == asset.id))
+    found = [{"asset_id": asset.id, "tag": tag, "account_id": asset.account_id} for tag in dict.fromkeys(asset.tags)]
+    if found:
+        conn.execute(sa.insert(asset_tags), found)
+
+
+def _index_context(conn: Connection, asset: Asset) -> None:
+    conn.execute(sa.delete(asset_context).where(asset_context.c.asset_id == asset.id))
+    own = {"asset_id": asset.id, "account_id": asset.account_id}
+    if asset.context:
+        conn.execute(sa.insert(asset_context), [{**own, "key": k, "value": v} for k, v in asset.context.items()])
