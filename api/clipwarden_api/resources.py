@@ -167,6 +167,8 @@ def _present(services: Services, caller: Caller, name: library.Name) -> Asset:
 def _shown(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
     with read(services.engine) as conn:
         present = library.moderations_of(conn, [asset.id])[asset.id]
+        # Read after its moderations, so that it is where their verdicts want it.
+        [asset] = library.by_ids(conn, asset.account_id, [asset.id])
     shown = {one.id: _labels(services, one) for one in present}
     return rendering.resource(caller.account, asset, present, shown, public_url=services.public_url)
 
