@@ -16,7 +16,7 @@ from clipwarden.store.engine import read, write
 from clipwarden_api import asking, rendering
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
-from clipwarden_api.refusals import bad, not_found
+from clipwarden_api.refusals import Refusal, bad, not_found
 from clipwarden_api.services import Services
 from clipwarden_api.sink import Sink
 
@@ -49,11 +49,13 @@ def upload(services: Services, caller: Caller, wanted: str, form: Parameters, *,
         return _answer(services, caller, there) | {"existing": True}
     arrived = _take(services, wanted, form)
     try:
-        return _accept(services, caller, asked, arrived)
-    except BaseException:
+        asset, overwritten = _accept(services, caller, asked, arrived)
+    except (Refusal, errors.PermanentError):
+        # Any other failure may have come after the commit: then the bytes are the asset's.
         if arrived.ours:
             services.media.delete(arrived.bytes.stored.location)
         raise
+    return _answer(services, caller, asset) | ({"overwritten": True} if overwritten else {})
 
 
 def explicit(services: Services, caller: Caller, wanted: str, form: Parameters) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def named(resource_type: str, form: Parameters) -> library.Name:
     )
 
 
-def _accept(services: Services, caller: Caller, asked: asking.Asked, arrived: _Arrived) -> dict[str, Any]:
+def _accept(services: Services, caller: Caller, asked: asking.Asked, arrived: _Arrived) -> tuple[Asset, bool]:
     now = services.clock.now()
     with write(services.engine) as conn:
         name = asked.name(arrived.resource_type)
@@ -104,7 +106,7 @@ def _accept(services: Services, caller: Caller, asked: asking.Asked, arrived: _A
         requests = asking.requests(asset, asked.moderation, asked.notification_urls, now=now)
         moderations.accept_all(conn, requests, now=now)
     log.info("asset stored", account=caller.account.name, asset_id=asset.id, bytes=asset.bytes)
-    return _answer(services, caller, asset) | ({"overwritten": True} if there else {})
+    return asset, there
 
 
 def _answer(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:

@@ -37,26 +37,38 @@ def key_beside(database: Path) -> str:
 class Seal:
     """Closes and opens texts with keys, the first of which closes; without keys it leaves them as they are."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        """Raise ConfigurationError for a key that is none."""
-        try:
-            self._keys = MultiFernet([Fernet(key) for key in keys]) if keys else None
-        except ValueError:
-            raise errors.ConfigurationError(
-                "CLIPWARDEN_DATABASE__SECRET_KEYS holds a key that is none: 32 bytes in URL-safe base64 are needed"
-            ) from None
+    def __init__(self, keys: Sequence[str], *, beside: Path | None = None) -> None:
+        """Take the key beside a SQLite database where none is given; raises ConfigurationError for what is no key."""
+        self._keys = _fernet(keys) if keys else None
+        self._beside = beside
 
     def close(self, secret: str) -> str:
         """Return the sealed text; it is another one each time."""
-        return secret if self._keys is None else _MARK + self._keys.encrypt(secret.encode()).decode()
+        keys = self._found()
+        return secret if keys is None else _MARK + keys.encrypt(secret.encode()).decode()
 
     def open(self, text: str) -> str:
         """Return the secret; raises ConfigurationError where no key opens it."""
         if not text.startswith(_MARK):
             return text
         try:
-            return (self._keys or MultiFernet([Fernet(new_key())])).decrypt(text.removeprefix(_MARK)).decode()
+            return (self._found() or _fernet([new_key()])).decrypt(text.removeprefix(_MARK)).decode()
         except InvalidToken:
             raise errors.ConfigurationError(
                 "a secret in the database was sealed with a key that CLIPWARDEN_DATABASE__SECRET_KEYS lacks"
             ) from None
+
+    def _found(self) -> MultiFernet | None:
+        # Made with the first secret, not before: most commands that open a database seal nothing.
+        if self._keys is None and self._beside is not None:
+            self._keys = _fernet([key_beside(self._beside)])
+        return self._keys
+
+
+def _fernet(keys: Sequence[str]) -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except ValueError:
+        raise errors.ConfigurationError(
+            "CLIPWARDEN_DATABASE__SECRET_KEYS holds a key that is none: 32 bytes in URL-safe base64 are needed"
+        ) from None

@@ -15,8 +15,10 @@ import cloudinary.utils
 import pytest
 from cloudinary import exceptions
 
-from clipwarden.store import accounts, presets
-from clipwarden.store.engine import write
+from clipwarden import errors
+from clipwarden.moderation import Stage
+from clipwarden.store import accounts, library, moderations, presets
+from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
 from fixtures.gateway import Gateway
 from waiting import eventually
@@ -282,3 +284,33 @@ def test_a_browser_may_seek(gateway: Gateway) -> None:
 def test_the_gateway_says_how_it_is(gateway: Gateway) -> None:
     assert api.ping(**gateway.cloud) == {"status": "ok"}
     assert bytes_at("8080/healthz", gateway)[0] == bytes_at("8080/readyz", gateway)[0] == 200
+
+
+def test_bytes_whose_upload_may_have_been_committed_are_never_deleted(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(library, "moderations_of", _unavailable)
+        with pytest.raises(exceptions.GeneralError, match="Temporarily unavailable"):
+            upload(gateway, public_id="kept")
+    status, content = bytes_at(shown(gateway, "kept")["url"], gateway)
+    assert (status, content) == (200, gateway.pipeline.clips("plain").read_bytes())
+
+
+def _unavailable(*_: object) -> None:
+    raise errors.StoreUnavailable("the connection was lost")
+
+
+def test_of_two_uploads_under_one_name_the_later_one_stays(gateway: Gateway) -> None:
+    upload(gateway, "plain", public_id="same", moderation="aws_rek_video")
+    later = upload(gateway, "faststart", public_id="same", moderation="aws_rek_video")
+    found = judged(gateway, "same")
+    assert (found["version"], found["etag"]) == (later["version"], later["etag"])
+    eventually(lambda: all(count.stage is Stage.DECIDED for count in _stages(gateway)), within=20)
+    assert shown(gateway, "same")["version"] == later["version"]
+    assert bytes_at(later["url"], gateway)[1] == gateway.pipeline.clips("faststart").read_bytes()
+
+
+def _stages(gateway: Gateway) -> list[moderations.StageCount]:
+    with read(gateway.services.engine) as conn:
+        return moderations.stages(conn)

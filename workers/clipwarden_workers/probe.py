@@ -43,6 +43,7 @@ def probe(services: Services, moderation: Moderation) -> None:
             facts=facts,
             now=now,
             fingerprint=recognised,
+            only_version=moderation.asset_version,
         )
         found = {
             "policy": str(policy or moderation.policy),

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from clipwarden import ids
+from clipwarden import errors, ids
 from clipwarden.moderation import Asset, Facts, Location, Placement, ResourceType
 from clipwarden.store import rows
 from clipwarden.store.schema import assets
@@ -62,11 +62,13 @@ def record(
     facts: Facts | None,
     now: datetime,
     fingerprint: str | None = None,
+    only_version: int | None = None,
 ) -> Asset:
     """Keep what intake found out about the asset's bytes, which are where they belong now, and return the asset.
 
     Bytes other than before get a version of their own and are wanted where they are, whatever was decided about the
-    bytes before them; a move of those that may be under way is fenced out.
+    bytes before them; a move of those that may be under way is fenced out. Raises MediaChanged where only a version's
+    bytes are meant, and the asset has another one by now.
     """
     found = {
         "bucket": location.bucket,
@@ -91,7 +93,11 @@ def record(
     anew = assets.c.etag != etag
     changed = {name: sa.case((anew, value), else_=assets.c[name]) for name, value in replaced.items()}
     statement = sa.update(assets).where(assets.c.id == id).values(**found, **changed).returning(assets)
-    return parse(conn.execute(statement).mappings().one())
+    if only_version is not None:
+        statement = statement.where(assets.c.version == only_version)
+    if (row := conn.execute(statement).mappings().one_or_none()) is None:
+        raise errors.MediaChanged("other bytes have come in under the asset's name since")
+    return parse(row)
 
 
 def want(conn: Connection, id: str, placement: Placement, now: datetime) -> Asset | None:

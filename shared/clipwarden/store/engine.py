@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
 from clipwarden import errors
-from clipwarden.sealing import Seal, key_beside
+from clipwarden.sealing import Seal
 from clipwarden.settings import DatabaseSettings
 from clipwarden.store.schema import SEAL
 
@@ -36,9 +36,8 @@ def create_engine(settings: DatabaseSettings) -> Engine:
     url = _parse(settings.url.get_secret_value())
     engine = _sqlite(url, settings) if url.get_backend_name() == "sqlite" else _postgresql(url, settings)
     keys = [key.get_secret_value() for key in settings.secret_keys]
-    if not keys and engine.dialect.name == "sqlite":
-        keys = [key_beside(Path(engine.url.database or ""))]
-    setattr(engine.dialect, SEAL, Seal(keys))
+    beside = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+    setattr(engine.dialect, SEAL, Seal(keys, beside=beside))
     return engine
 
 

@@ -66,13 +66,13 @@ def store(
     ``described`` are columns that say what the asset is called and belongs to. Whatever was decided about the bytes
     before says nothing about these; a move of those that may be under way is fenced out.
     """
-    before = by_name(conn, account_id, name)
+    before = _held(conn, account_id, name)
     values = {**_arrival(arrived, now), **described}
     if before is None:
         row = rows.insert_unless_present(conn, table, {**_fresh(account_id, name, now), **values})
         if row is not None:
             return assets.parse(row), False
-        before = by_name(conn, account_id, name)
+        before = _held(conn, account_id, name)
     if before is None:
         raise LookupError("an asset that was there is gone")
     keep(conn, before, now)
@@ -84,8 +84,11 @@ def store(
 
 
 def keep(conn: Connection, asset: Asset, now: datetime) -> None:
-    """Record where the asset's present bytes are, so that they are found when it has others, or none."""
-    if asset.location is None or asset.bytes is None:
+    """Record where the asset's present bytes are, so that they are found when it has others, or none.
+
+    Rejected bytes are not at their own place, and are no version to come back to.
+    """
+    if asset.location is None or asset.bytes is None or asset.placed is Placement.QUARANTINE:
         return
     values = {
         "id": ids.new_id(),
@@ -190,6 +193,13 @@ def moderations_of(conn: Connection, asset_ids: Sequence[str]) -> dict[str, list
     for row in conn.execute(query.order_by(_m.chain_position, _m.created_at, _m.id)).mappings():
         found[row["asset_id"]].append(moderations.parse(row))
     return found
+
+
+def _held(conn: Connection, account_id: str, name: Name) -> Asset | None:
+    """Return the asset, and hold it to the transaction's end: uploads under one name come one after the other."""
+    query = sa.select(table).where(*_named(account_id, name)).with_for_update()
+    row = conn.execute(query).mappings().one_or_none()
+    return assets.parse(row) if row is not None else None
 
 
 def _page(
