@@ -70,7 +70,7 @@ def measure(behind: int, rows: int, new_database: Callable[[], str]) -> dict[str
 
 def _queue(stack: Stack, engine: sa.Engine, account: str, count: int) -> list[str]:
     wanted = [Video(id=ids.new_id(), length=_LENGTH, seconds=_JOB) for _ in range(count)]
-    workload.queue(engine, wanted, bucket=stack.settings().media.bucket, account=account, key=_KEY)
+    workload.queue(engine, wanted, stack.settings(), account=account, key=_KEY)
     return [video.id for video in wanted]
 
 

@@ -101,7 +101,7 @@ def _probed(stack: Stack, count: int) -> float:
     wanted = [Video(id=ids.new_id(), length=1, seconds=0) for _ in range(count)]
     workload.put(site.bucket(stack), wanted)
     with site.engine(stack) as engine:
-        workload.queue(engine, wanted, bucket=stack.settings().media.bucket, account="bench")
+        workload.queue(engine, wanted, stack.settings(), account="bench")
         site.workers(stack, _PROCESSES)
         return _rate(lambda: _count(engine, Stage.DECIDED), count)
 

@@ -16,9 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clipwarden import ids
+from clipwarden import ids, placing
 from clipwarden.moderation import Facts, Kind, Location, Stage, Status
-from clipwarden.store import accounts, assets, moderations, schema
+from clipwarden.settings import Settings
+from clipwarden.store import accounts, assets, moderations, pools, schema
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import write
 
@@ -70,10 +71,15 @@ def script(bucket: Path, key: str, seconds: float) -> None:
     (bucket / f"{key}.script.json").write_text(json.dumps({"seconds": seconds}))
 
 
-def queue(engine: sa.Engine, wanted: Sequence[Video], *, bucket: str, account: str, key: str | None = None) -> None:
+def queue(
+    engine: sa.Engine, wanted: Sequence[Video], settings: Settings, *, account: str, key: str | None = None
+) -> None:
     """Insert rows as they stand after probing, ready for admission; with ``key``, all over the same object."""
+    [(pool, quota)] = placing.quotas(settings).items()
     with write(engine) as conn:
-        asset, moderation = _pattern(conn, DatabaseClock(engine), bucket, account)
+        assert quota.slots is not None  # the site says how many
+        pools.ensure(conn, pool, quota.slots, DatabaseClock(engine).now())
+        asset, moderation = _pattern(conn, DatabaseClock(engine), settings.media.bucket, account)
         stamps = [asset["created_at"] + timedelta(microseconds=place) for place in range(len(wanted))]
         owned = [ids.new_id() for _ in wanted]
         conn.execute(
@@ -92,7 +98,14 @@ def queue(engine: sa.Engine, wanted: Sequence[Video], *, bucket: str, account: s
         conn.execute(
             sa.insert(schema.moderations),
             [
-                {**moderation, "id": video.id, "asset_id": id_, "asset_version": asset["version"], "created_at": stamp}
+                {
+                    **moderation,
+                    "id": video.id,
+                    "asset_id": id_,
+                    "asset_version": asset["version"],
+                    "pool": pool,
+                    "created_at": stamp,
+                }
                 for id_, video, stamp in zip(owned, wanted, stamps, strict=True)
             ],
         )
