@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from clipwarden.moderation import ResourceType
 from clipwarden.store import library
-from clipwarden_api import calls, resources
+from clipwarden_api import calls, presets, resources
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import bad
@@ -22,6 +22,12 @@ def routes() -> list[Route]:
         Route(f"{base}/ping", calls.admin(_ping), methods=["GET"]),
         Route(f"{base}/resources", calls.admin(_types), methods=["GET"]),
         Route(f"{base}/resources/by_asset_ids", calls.admin(_by_asset_ids), methods=["GET"]),
+        Route(f"{base}/upload_presets", calls.admin(presets.create), methods=["POST"]),
+        Route(f"{base}/upload_presets", calls.admin(presets.listing), methods=["GET"]),
+        *(
+            Route(f"{base}/upload_presets/{{name:path}}", calls.admin(work), methods=[method])
+            for method, work in (("GET", presets.show), ("PUT", presets.update), ("DELETE", presets.delete))
+        ),
         Route(f"{base}/resources/{{resource_type}}/tags/{{tag:path}}", calls.admin(_by_tag), methods=["GET"]),
         Route(
             f"{base}/resources/{{resource_type}}/moderations/{{kind}}/{{status}}",

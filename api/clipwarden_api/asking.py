@@ -14,14 +14,12 @@ from clipwarden.moderation import Account, Asset, Kind, Preset, ResourceType, St
 from clipwarden.policy import Policy
 from clipwarden.store.library import Name
 from clipwarden.store.moderations import Request
+from clipwarden_api import naming
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import Refusal, bad
 
-#: Bytes of a public id at most, and what it may not have in it: Cloudinary's rules.
-LONGEST_PUBLIC_ID = 255
-_FORBIDDEN = re.compile(r"[?&#\\%<>+\x00-\x1f\x7f\ud800-\udfff]")
-_ALPHABET = string.ascii_lowercase + string.digits
-_TYPES = ("upload", "private", "authenticated")
+#: How assets may be delivered.
+TYPES = ("upload", "private", "authenticated")
 
 #: What may be asked for without a signature; everything else must come from the preset.
 UNSIGNED = frozenset(
@@ -56,7 +54,7 @@ def read(form: Parameters, account: Account, preset: Preset | None, *, signed: b
     merged = _merged(form, preset, signed=signed)
     filename = _filename(merged)
     kind = merged.text("type") or "upload"
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise bad(f"Invalid value for parameter type: {kind[:64]}")
     moderation = chain(merged.text("moderation"), account)
     return Asked(
@@ -173,6 +171,9 @@ def _merged(form: Parameters, preset: Preset | None, *, signed: bool) -> Paramet
         return form
     options = {name: _listed(value) for name, value in preset.options.items() if value is not None}
     both = {**options, **form.values} if signed else {**form.values, **options}
+    if preset.options.get("disallow_public_id"):
+        both.pop("public_id", None)
+        both["unique_filename"] = "true"
     for name, separator in (("tags", ","), ("context", "|")):
         texts = [text for source in (options, form.values) if (text := Parameters(values=dict(source)).text(name))]
         if texts:
@@ -186,13 +187,17 @@ def _listed(value: Any) -> str | list[str]:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return "|".join(f"{key}={text}" for key, text in value.items())
+        return "|".join(f"{_plain(key)}={_plain(str(text))}" for key, text in value.items())
     return str(value)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\|=])", r"\\\1", text)
 
 
 def _filename(form: Parameters) -> str:
     given = form.text("filename_override") or form.text("filename") or (form.file.name if form.file else "")
-    return (given.rsplit(".", 1)[0] if "." in given[1:] else given)[:LONGEST_PUBLIC_ID] or "file"
+    return (given.rsplit(".", 1)[0] if "." in given[1:] else given)[: naming.LONGEST_PUBLIC_ID] or "file"
 
 
 def _public_id(form: Parameters, filename: str) -> str:
@@ -202,21 +207,16 @@ def _public_id(form: Parameters, filename: str) -> str:
         given = _made_up(form, filename)
     # The Python SDK repeats the whole id, with its folder, from the second chunk on.
     named = given if not folder or given.startswith(f"{folder}/") else f"{folder}/{given}"
-    if not named or _FORBIDDEN.search(named) or named != named.strip(" /") or len(named.encode()) > LONGEST_PUBLIC_ID:
-        raise bad(f"public_id ({named[:300]!r}) is invalid")
-    if any(part in {"", ".", ".."} for part in named.split("/")):
-        raise bad(f"public_id ({named[:300]!r}) is invalid")
-    return named
+    return naming.check(named)
 
 
 def _made_up(form: Parameters, filename: str) -> str:
-    chance = random.SystemRandom()
     if not form.flag("use_filename"):
-        return "".join(chance.choices(_ALPHABET, k=20))
-    base = _FORBIDDEN.sub("_", filename).strip(" /").replace(" ", "_") or "file"
+        return naming.made_up()
+    base = naming.FORBIDDEN.sub("_", filename).strip(" /").replace(" ", "_") or "file"
     if not form.flag("unique_filename", default=True):
         return base
-    return f"{base}_{''.join(chance.choices(string.ascii_letters + string.digits, k=6))}"
+    return f"{base}_{''.join(random.SystemRandom().choices(string.ascii_letters + string.digits, k=6))}"
 
 
 def require_unsigned(form: Parameters) -> None:

@@ -70,3 +70,15 @@ def resource_type(path: dict[str, str], *, auto: bool = False) -> str:
     if named not in set(ResourceType) and not (auto and named == "auto"):
         raise bad(f"Invalid resource_type: {named[:64]}")
     return named
+
+
+def paging(form: Parameters) -> dict[str, Any]:
+    """Return which page of a list is asked for; raises Refusal for one that cannot be."""
+    direction = form.text("direction") or "desc"
+    if direction not in {"asc", "desc", "1", "-1"}:
+        raise bad(f"Invalid value for parameter direction: {direction[:64]}")
+    return {
+        "limit": form.number("max_results", default=10, least=1, most=500),
+        "after": form.text("next_cursor"),
+        "newest_first": direction in {"desc", "-1"},
+    }

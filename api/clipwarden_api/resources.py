@@ -9,7 +9,7 @@ from clipwarden.moderation import Asset, Kind, Moderation, ResourceType, Stage, 
 from clipwarden.store import library, moderations
 from clipwarden.store.engine import read, write
 from clipwarden.verdict import SHOWN_LABELS
-from clipwarden_api import asking, rendering, uploading
+from clipwarden_api import asking, calls, rendering, uploading
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import bad, not_found
@@ -31,7 +31,7 @@ def listing(
             resource_type=ResourceType(resource_type),
             prefix=form.text("prefix"),
             **wanted,
-            **_paging(form),
+            **calls.paging(form),
         )
     return _listed(services, caller, form, page.items, page.next_cursor)
 
@@ -51,7 +51,7 @@ def by_moderation(
             resource_type=ResourceType(resource_type),
             kind=Kind(kind),
             status=Status(status),
-            **_paging(form),
+            **calls.paging(form),
         )
     return _listed(services, caller, form, page.items, page.next_cursor)
 
@@ -196,17 +196,6 @@ def _listed(
         for asset in assets
     ]
     return {"resources": shown} | ({"next_cursor": cursor} if cursor else {})
-
-
-def _paging(form: Parameters) -> dict[str, Any]:
-    direction = form.text("direction") or "desc"
-    if direction not in {"asc", "desc", "1", "-1"}:
-        raise bad(f"Invalid value for parameter direction: {direction[:64]}")
-    return {
-        "limit": form.number("max_results", default=10, least=1, most=500),
-        "after": form.text("next_cursor"),
-        "newest_first": direction in {"desc", "-1"},
-    }
 
 
 def _few(asked: Sequence[str]) -> Sequence[str]:

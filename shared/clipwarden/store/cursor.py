@@ -5,6 +5,9 @@ import re
 import struct
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
 
 from clipwarden import errors
 
@@ -34,3 +37,22 @@ def decode(text: str) -> tuple[datetime, str]:
         return _EPOCH + timedelta(microseconds=microseconds), str(uuid.UUID(bytes=octets))
     except OverflowError as exc:
         raise errors.Conflict(_NOT_OURS) from exc
+
+
+def paged(
+    query: sa.Select[Any],
+    order: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]],
+    *,
+    limit: int,
+    after: str | None,
+    newest_first: bool,
+) -> sa.Select[Any]:
+    """Return the query of one page in this order, with one row more where there is a next page.
+
+    Raises Conflict when ``after`` is not a cursor.
+    """
+    if after is not None:
+        moment, last_id = decode(after)
+        last = sa.tuple_(sa.literal(moment, order[0].type), sa.literal(last_id, order[1].type))
+        query = query.where(sa.tuple_(*order) < last if newest_first else sa.tuple_(*order) > last)
+    return query.order_by(*(column.desc() if newest_first else column for column in order)).limit(limit + 1)

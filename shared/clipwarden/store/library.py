@@ -211,11 +211,7 @@ def _page(
     after: str | None,
     newest_first: bool,
 ) -> Page:
-    if after is not None:
-        moment, last_id = cursor.decode(after)
-        last = sa.tuple_(sa.literal(moment, order[0].type), sa.literal(last_id, order[1].type))
-        query = query.where(sa.tuple_(*order) < last if newest_first else sa.tuple_(*order) > last)
-    query = query.order_by(*(column.desc() if newest_first else column for column in order)).limit(limit + 1)
+    query = cursor.paged(query, order, limit=limit, after=after, newest_first=newest_first)
     found, columns = conn.execute(query).mappings().all(), [column.name for column in table.columns]
     items = tuple(assets.parse({name: row[name] for name in columns}) for row in found[:limit])
     if not found[limit:]:
