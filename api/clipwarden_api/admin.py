@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from clipwarden.moderation import ResourceType
 from clipwarden.store import library
-from clipwarden_api import calls, presets, resources
+from clipwarden_api import calls, presets, removing, resources
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import bad
@@ -82,7 +82,7 @@ def _listing(services: Services, caller: Caller, asked: Parameters, path: dict[s
 def _delete(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     if not (public_ids := asked.texts("public_ids")):
         raise bad("Missing required parameter - public_ids")
-    return resources.delete(services, caller, resources.names(public_ids, calls.resource_type(path), path["type"]))
+    return removing.delete(services, caller, resources.names(public_ids, calls.resource_type(path), path["type"]))
 
 
 def _show(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:

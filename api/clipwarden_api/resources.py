@@ -106,27 +106,6 @@ def update(services: Services, caller: Caller, name: library.Name, form: Paramet
     return show(services, caller, name)
 
 
-def delete(services: Services, caller: Caller, names: Sequence[library.Name]) -> dict[str, Any]:
-    """Take assets out of the library; the bytes of those without a backup are deleted."""
-    deleted = {name.public_id: "deleted" if remove(services, caller, name) else "not_found" for name in names}
-    return {"deleted": deleted, "partial": False}
-
-
-def remove(services: Services, caller: Caller, name: library.Name) -> bool:
-    """Take an asset out of the library, and say whether it was there."""
-    with read(services.engine) as conn:
-        asset = library.by_name(conn, caller.account.id, name)
-    if asset is None or asset.deleted_at is not None:
-        return False
-    # The bytes go first: if this is cut off in between, it can be repeated.
-    if not asset.backup and asset.location is not None:
-        services.media.delete(asset.location)
-    with write(services.engine) as conn:
-        library.delete(conn, asset, now=services.clock.now())
-    log.info("asset deleted", account=caller.account.name, asset_id=asset.id, backup=asset.backup)
-    return True
-
-
 def _override(
     services: Services, caller: Caller, asset: Asset, status: Status, notification_urls: Sequence[str]
 ) -> None:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from clipwarden.store import library
 from clipwarden.store.engine import read
-from clipwarden_api import asking, calls, credentials, form, resources, uploading
+from clipwarden_api import asking, calls, credentials, form, removing, renaming, resources, uploading
 from clipwarden_api.credentials import Caller
 from clipwarden_api.fields import Values
 from clipwarden_api.parameters import File, Parameters
@@ -24,7 +24,13 @@ _LENIENT = frozenset({"tags", "context", "metadata"})
 def routes() -> list[Route]:
     """Return the routes."""
     base = "/v1_1/{cloud}/{resource_type}"
-    each: dict[str, calls.Work] = {"explicit": _explicit, "destroy": _destroy, "tags": _tags, "context": _context}
+    each: dict[str, calls.Work] = {
+        "explicit": _explicit,
+        "destroy": _destroy,
+        "rename": renaming.rename,
+        "tags": _tags,
+        "context": _context,
+    }
     return [
         Route(f"{base}/upload", _upload, methods=["POST"]),
         *(Route(f"{base}/{action}", _signed(work, action), methods=["POST"]) for action, work in each.items()),
@@ -84,7 +90,7 @@ def _explicit(services: Services, caller: Caller, asked: Parameters, path: dict[
 
 def _destroy(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     name = uploading.named(calls.resource_type(path), asked)
-    return {"result": "ok" if resources.remove(services, caller, name) else "not found"}
+    return {"result": "ok" if removing.remove(services, caller, name) else "not found"}
 
 
 def _tags(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:

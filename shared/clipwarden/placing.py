@@ -1,4 +1,4 @@
-"""Which pool a video belongs to: one that reads its bucket, and of several the one that will be free first."""
+"""Where videos belong: to a pool that reads their bucket, of several the one that is free first; or out of sight."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,6 +6,7 @@ import boto3
 from sqlalchemy.engine import Connection
 
 from clipwarden import errors
+from clipwarden.moderation import Asset, Location
 from clipwarden.settings import PoolSettings, QuotaSettings, Settings
 from clipwarden.store import pools
 
@@ -56,6 +57,11 @@ def home(conn: Connection, quotas: Mapping[str, PoolSettings], default: str) -> 
 def bucket_of(pool: PoolSettings, default: str) -> str:
     """Return the bucket in which the pool's new videos are kept: the default one if the pool reads it."""
     return default if not pool.buckets or default in pool.buckets else pool.buckets[0]
+
+
+def quarantine(bucket: str, asset: Asset, version: int | None = None) -> Location:
+    """Return where in the service's bucket an asset's bytes, or those of an earlier version, are while rejected."""
+    return Location(bucket=bucket, key=f"quarantine/{asset.id}/{version or asset.version}")
 
 
 def _listed(quotas: Iterable[PoolSettings]) -> str:

@@ -2,7 +2,7 @@
 
 import structlog
 
-from clipwarden import errors, logs, metrics
+from clipwarden import errors, logs, metrics, placing
 from clipwarden.media.store import Stored
 from clipwarden.moderation import BY_POLICY, Asset, Location, Placement
 from clipwarden.store import assets, audit, leases, schema
@@ -34,11 +34,6 @@ def apply(services: Services, asset_id: str, fence: int) -> None:
             _postpone(services, asset, exc)
 
 
-def quarantine(services: Services, asset: Asset) -> Location:
-    """Return where an asset's bytes are kept while it is rejected."""
-    return Location(bucket=services.settings.media.bucket, key=f"quarantine/{asset.id}/{asset.version}")
-
-
 def _settle(services: Services, asset: Asset) -> None:
     try:
         moved = _move(services, asset)
@@ -55,7 +50,7 @@ def _settle(services: Services, asset: Asset) -> None:
 def _move(services: Services, asset: Asset) -> Stored | None:
     if asset.location is None:
         return None  # A human has decided about bytes that never came in.
-    kept = quarantine(services, asset)
+    kept = placing.quarantine(services.settings.media.bucket, asset)
     if asset.wanted is Placement.QUARANTINE:
         return services.media.move(asset.location, kept, etag=asset.etag)
     home = Location(bucket=asset.location.bucket, key=asset.location.key)

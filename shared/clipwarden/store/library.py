@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clipwarden import ids
+from clipwarden import errors, ids
 from clipwarden.media.store import Stored
-from clipwarden.moderation import Account, Asset, Facts, Kind, Moderation, Placement, ResourceType, Status
+from clipwarden.moderation import Account, Asset, Facts, Kind, Location, Moderation, Placement, ResourceType, Status
 from clipwarden.store import assets, cursor, moderations, rows
 from clipwarden.store.schema import asset_context, asset_tags, asset_versions
 from clipwarden.store.schema import assets as table
@@ -46,9 +46,10 @@ class Page:
     next_cursor: str | None
 
 
-def by_name(conn: Connection, account_id: str, name: Name) -> Asset | None:
-    """Return the account's asset of this name, deleted ones included."""
-    row = conn.execute(sa.select(table).where(*_named(account_id, name))).mappings().one_or_none()
+def by_name(conn: Connection, account_id: str, name: Name, *, for_update: bool = False) -> Asset | None:
+    """Return the account's asset of this name, deleted ones included; held from others' changes if to be updated."""
+    query = sa.select(table).where(*_named(account_id, name))
+    row = conn.execute(query.with_for_update() if for_update else query).mappings().one_or_none()
     return assets.parse(row) if row is not None else None
 
 
@@ -117,9 +118,36 @@ def describe(conn: Connection, asset: Asset, *, now: datetime, **changes: Any) -
     return described
 
 
-def delete(conn: Connection, asset: Asset, *, now: datetime) -> None:
-    """Take an asset out of the library; its bytes stay where they are."""
-    conn.execute(sa.update(table).where(_c.id == asset.id).values(deleted_at=now, updated_at=now))
+def delete(conn: Connection, asset: Asset, *, now: datetime) -> bool:
+    """Take an asset out of the library, and say whether these bytes were still its; they stay where they are."""
+    if asset.backup:
+        keep(conn, asset, now)
+    same = sa.update(table).where(_c.id == asset.id, _c.version == asset.version)
+    return conn.execute(same.values(deleted_at=now, updated_at=now)).rowcount == 1
+
+
+def rename(conn: Connection, asset: Asset, name: Name, *, now: datetime) -> Asset | None:
+    """Give an asset another name, and return it; ``None``, and nothing changed, where another one has that name.
+
+    A deleted asset gives its name away. Raises Conflict when somebody else takes the name at the same time; the
+    transaction cannot be used after that.
+    """
+    other = by_name(conn, asset.account_id, name, for_update=True)
+    if other is not None and other.deleted_at is None:
+        return None
+    try:
+        if other is not None:
+            # No caller can give an asset such a name.
+            describe(conn, other, now=now, public_id=f"{other.public_id}?{other.id}")
+        return describe(conn, asset, now=now, type=name.type, public_id=name.public_id)
+    except sa.exc.IntegrityError as exc:
+        raise errors.Conflict(f"{name.public_id} was given to another asset at the same time") from exc
+
+
+def is_kept(conn: Connection, location: Location) -> bool:
+    """Say whether the object at a location is an earlier version of some asset."""
+    there = (asset_versions.c.bucket == location.bucket, asset_versions.c.key == location.key)
+    return conn.execute(sa.select(asset_versions.c.id).where(*there).limit(1)).first() is not None
 
 
 def listed(
