@@ -6,10 +6,9 @@ from starlette.routing import Route
 
 from clipwarden.moderation import ResourceType
 from clipwarden.store import library
-from clipwarden_api import calls, presets, removing, resources
+from clipwarden_api import calls, presets, removing, resources, restoring
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
-from clipwarden_api.refusals import bad
 from clipwarden_api.services import Services
 
 _ASSET_ID = "[0-9a-f]{32}"
@@ -28,6 +27,17 @@ def routes() -> list[Route]:
             Route(f"{base}/upload_presets/{{name:path}}", calls.admin(work), methods=[method])
             for method, work in (("GET", presets.show), ("PUT", presets.update), ("DELETE", presets.delete))
         ),
+        Route(f"{base}/resources/restore", calls.admin(restoring.by_asset_ids), methods=["POST"]),
+        Route(
+            f"{base}/resources/{{resource_type}}/{{type}}/restore",
+            calls.admin(restoring.by_public_ids),
+            methods=["POST"],
+        ),
+        Route(f"{base}/resources/backup/{{asset_id}}", calls.admin(restoring.forget), methods=["DELETE"]),
+        Route(f"{base}/resources", calls.admin(removing.by_asset_ids), methods=["DELETE"]),
+        Route(
+            f"{base}/resources/{{resource_type}}/tags/{{tag:path}}", calls.admin(removing.by_tag), methods=["DELETE"]
+        ),
         Route(f"{base}/resources/{{resource_type}}/tags/{{tag:path}}", calls.admin(_by_tag), methods=["GET"]),
         Route(
             f"{base}/resources/{{resource_type}}/moderations/{{kind}}/{{status}}",
@@ -36,7 +46,7 @@ def routes() -> list[Route]:
         ),
         Route(f"{base}/resources/{{resource_type}}", calls.admin(_listing), methods=["GET"]),
         Route(f"{base}/resources/{{resource_type}}/{{type}}", calls.admin(_listing), methods=["GET"]),
-        Route(f"{base}/resources/{{resource_type}}/{{type}}", calls.admin(_delete), methods=["DELETE"]),
+        Route(f"{base}/resources/{{resource_type}}/{{type}}", calls.admin(removing.by_type), methods=["DELETE"]),
         Route(f"{base}/resources/{{resource_type}}/{{type}}/{{public_id:path}}", calls.admin(_show), methods=["GET"]),
         Route(
             f"{base}/resources/{{resource_type}}/{{type}}/{{public_id:path}}", calls.admin(_update), methods=["POST"]
@@ -79,15 +89,8 @@ def _listing(services: Services, caller: Caller, asked: Parameters, path: dict[s
     return resources.listing(services, caller, asked, type=path.get("type"), **wanted)
 
 
-def _delete(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
-    if not (public_ids := asked.texts("public_ids")):
-        raise bad("Missing required parameter - public_ids")
-    return removing.delete(services, caller, resources.names(public_ids, calls.resource_type(path), path["type"]))
-
-
 def _show(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
-    del asked
-    return resources.show(services, caller, _name(path))
+    return resources.show(services, caller, _name(path), with_versions=asked.flag("versions"))
 
 
 def _update(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:

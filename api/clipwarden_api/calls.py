@@ -1,12 +1,13 @@
 """One call of the APIs: read what is asked, find out who asks, do it in a thread, and answer as JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from clipwarden import ids
 from clipwarden.moderation import ResourceType
 from clipwarden_api import credentials, form
 from clipwarden_api.credentials import Caller
@@ -15,6 +16,9 @@ from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import bad
 from clipwarden_api.services import Services
 from clipwarden_api.sink import Sink
+
+#: Ids that one call may name: Cloudinary's limit.
+MOST_IDS = 100
 
 #: What a call does: services, who asks, what is asked, and the variables of the path.
 Work = Callable[[Services, Caller, Parameters, dict[str, str]], dict[str, Any]]
@@ -70,6 +74,16 @@ def resource_type(path: dict[str, str], *, auto: bool = False) -> str:
     if named not in set(ResourceType) and not (auto and named == "auto"):
         raise bad(f"Invalid resource_type: {named[:64]}")
     return named
+
+
+def asset_ids(texts: Sequence[str]) -> list[str]:
+    """Return the ids that texts are; raises Refusal for a text that is none."""
+    found = {text: ids.read(text) for text in texts}
+    if wrong := [text for text, id in found.items() if id is None]:
+        raise bad(f"Invalid asset_id: {wrong[0][:64]}")
+    if len(found) > MOST_IDS:
+        raise bad(f"At most {MOST_IDS} ids may be asked for at once")
+    return [id for id in found.values() if id is not None]
 
 
 def paging(form: Parameters) -> dict[str, Any]:

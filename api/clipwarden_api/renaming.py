@@ -10,12 +10,12 @@ from clipwarden.store import library
 from clipwarden.store.engine import write
 from clipwarden_api import asking, calls, naming, removing, rendering
 from clipwarden_api.credentials import Caller
-from clipwarden_api.form import Form
+from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import bad, not_found
 from clipwarden_api.services import Services
 
 
-def rename(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def rename(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Give an asset another name; whatever has that name already goes first, where that is wanted.
 
     Raises Refusal where there is no such asset, for a name that cannot be, and for one that is taken.
@@ -38,7 +38,7 @@ def rename(services: Services, caller: Caller, asked: Form, path: dict[str, str]
     return rendering.uploaded(caller, renamed, present, public_url=services.public_url)
 
 
-def _names(asked: Form, kind: ResourceType) -> tuple[library.Name, library.Name]:
+def _names(asked: Parameters, kind: ResourceType) -> tuple[library.Name, library.Name]:
     given = {name: asked.text(name) for name in ("from_public_id", "to_public_id")}
     if missing := [name for name, value in given.items() if value is None]:
         raise bad(f"Missing required parameter - {missing[0]}")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clipwarden.callback import label
-from clipwarden.moderation import Account, Asset, Moderation, Placement, Status
+from clipwarden.moderation import Account, Asset, AssetVersion, Moderation, Placement, Status
 from clipwarden_api.credentials import Caller
 
 #: From the strongest: what an asset with several moderations is called by.
@@ -24,7 +24,7 @@ def core(account: Account, asset: Asset, *, public_url: str) -> dict[str, Any]:
         "public_id": asset.public_id,
         "format": asset.format or "",
         "version": asset.version,
-        "version_id": hashlib.sha256(f"{asset.id}:{asset.version}".encode()).hexdigest()[:32],
+        "version_id": version_id(asset.id, asset.version),
         "resource_type": str(asset.resource_type),
         "type": asset.type,
         "created_at": instant(asset.created_at),
@@ -126,6 +126,23 @@ def summary(moderations: Sequence[Moderation]) -> dict[str, str]:
 def weightiest(moderations: Sequence[Moderation]) -> Moderation | None:
     """Return the moderation whose status is the asset's: a rejection before all others, an approval after them."""
     return min(moderations, key=lambda one: _STRONGEST.index(one.status), default=None)
+
+
+def version_id(asset_id: str, version: int) -> str:
+    """Return what one version of an asset is called by, among all versions of all assets."""
+    return hashlib.sha256(f"{asset_id}:{version}".encode()).hexdigest()[:32]
+
+
+def version(one: AssetVersion, *, restorable: bool) -> dict[str, Any]:
+    """Return what is said of bytes that an asset had."""
+    return {
+        "version_id": version_id(one.asset_id, one.version),
+        "version": one.version,
+        "format": one.format or "",
+        "size": one.bytes,
+        "time": instant(one.created_at),
+        "restorable": restorable,
+    }
 
 
 def hidden(asset: Asset) -> bool:

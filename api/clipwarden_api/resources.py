@@ -6,7 +6,7 @@ from typing import Any
 
 from clipwarden import decisions, errors, ids, labels, logs
 from clipwarden.moderation import Asset, Kind, Moderation, ResourceType, Stage, Status
-from clipwarden.store import library, moderations
+from clipwarden.store import library, moderations, versions
 from clipwarden.store.engine import read, write
 from clipwarden.verdict import SHOWN_LABELS
 from clipwarden_api import asking, calls, rendering, uploading
@@ -77,9 +77,11 @@ def by_asset_ids(services: Services, caller: Caller, form: Parameters) -> dict[s
     return _listed(services, caller, form, [asset for asset in found if not asset.deleted_at], None)
 
 
-def show(services: Services, caller: Caller, name: library.Name) -> dict[str, Any]:
-    """Return all that is known of one asset; raises Refusal where there is none."""
-    return _shown(services, caller, _present(services, caller, name))
+def show(services: Services, caller: Caller, name: library.Name, *, with_versions: bool = False) -> dict[str, Any]:
+    """Return all that is known of one asset, and of its earlier bytes; raises Refusal where there is none."""
+    asset = _present(services, caller, name)
+    earlier = {"versions": _versions(services, asset)} if with_versions else {}
+    return shown(services, caller, asset) | earlier
 
 
 def show_by_id(services: Services, caller: Caller, text: str) -> dict[str, Any]:
@@ -87,9 +89,9 @@ def show_by_id(services: Services, caller: Caller, text: str) -> dict[str, Any]:
     id = ids.read(text)
     with read(services.engine) as conn:
         found = library.by_ids(conn, caller.account.id, [id] if id else [])
-    if not found:
+    if not found or (found[0].deleted_at is not None and not found[0].backup):
         raise not_found(text)
-    return _shown(services, caller, found[0])
+    return shown(services, caller, found[0])
 
 
 def update(services: Services, caller: Caller, name: library.Name, form: Parameters) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _override(
     now = services.clock.now()
     with read(services.engine) as conn:
         present = library.moderations_of(conn, [asset.id])[asset.id]
-    shown = {one.id: _labels(services, one) for one in present}
+    found = {one.id: _labels(services, one) for one in present}
     with write(services.engine) as conn:
         one = rendering.weightiest(present) or _by_hand(conn, asset, notification_urls, now)
         if notification_urls:
@@ -123,7 +125,7 @@ def _override(
             one.id,
             status=status,
             by=caller.key,
-            labels=shown.get(one.id, []),
+            labels=found.get(one.id, []),
             public_url=services.public_url,
             now=now,
         )
@@ -143,13 +145,20 @@ def _present(services: Services, caller: Caller, name: library.Name) -> Asset:
     return asset
 
 
-def _shown(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
+def _versions(services: Services, asset: Asset) -> list[dict[str, Any]]:
+    with read(services.engine) as conn:
+        kept, refused = versions.of_asset(conn, asset.id), versions.rejected(conn, asset.id)
+    return [rendering.version(one, restorable=one.version not in refused) for one in kept]
+
+
+def shown(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
+    """Return all that is known of an asset."""
     with read(services.engine) as conn:
         present = library.moderations_of(conn, [asset.id])[asset.id]
         # Read after its moderations, so that it is where their verdicts want it.
         [asset] = library.by_ids(conn, asset.account_id, [asset.id])
-    shown = {one.id: _labels(services, one) for one in present}
-    return rendering.resource(caller.account, asset, present, shown, public_url=services.public_url)
+    found = {one.id: _labels(services, one) for one in present}
+    return rendering.resource(caller.account, asset, present, found, public_url=services.public_url)
 
 
 def _labels(services: Services, moderation: Moderation) -> list[dict[str, Any]]:
@@ -178,8 +187,8 @@ def _listed(
 
 
 def _few(asked: Sequence[str]) -> Sequence[str]:
-    if len(asked) > 100:  # noqa: PLR2004 # Cloudinary's limit
-        raise bad("At most 100 ids may be asked for at once")
+    if len(asked) > calls.MOST_IDS:
+        raise bad(f"At most {calls.MOST_IDS} ids may be asked for at once")
     return asked
 
 

@@ -172,6 +172,22 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssetVersion:
+    """Bytes that an asset had, and that are kept."""
+
+    id: str
+    asset_id: str
+    version: int  #: The asset's while these were its bytes.
+    location: Location
+    bytes: int
+    etag: str | None
+    fingerprint: str | None
+    format: str | None
+    facts: Facts | None
+    created_at: datetime  #: When they were overwritten or deleted.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moderation:
     """One request to judge one asset by one kind."""
 

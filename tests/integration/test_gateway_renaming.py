@@ -2,8 +2,6 @@
 
 # mypy: allow-untyped-calls
 
-import urllib.error
-import urllib.request
 from typing import Any
 
 import cloudinary
@@ -11,8 +9,7 @@ import pytest
 from cloudinary import api, exceptions, uploader
 
 from fixtures.gateway import Gateway
-
-VIDEO = {"resource_type": "video"}
+from sdk import VIDEO, bytes_at, shown, upload
 
 
 @pytest.fixture(autouse=True)
@@ -20,29 +17,8 @@ def _no_configuration() -> None:
     cloudinary.reset_config()
 
 
-def upload(gateway: Gateway, public_id: str, clip: str = "plain", **options: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = uploader.upload(
-        str(gateway.pipeline.clips(clip)), public_id=public_id, **VIDEO, **gateway.cloud, **options
-    )
-    return answer
-
-
-def shown(gateway: Gateway, public_id: str, **options: Any) -> dict[str, Any]:
-    return dict(api.resource(public_id, **VIDEO, **gateway.cloud, **options))
-
-
 def rename(gateway: Gateway, before: str, after: str, **options: Any) -> dict[str, Any]:
     return dict(uploader.rename(before, after, **VIDEO, **gateway.cloud, **options))
-
-
-def bytes_at(url: str, gateway: Gateway) -> bytes | None:
-    try:
-        with urllib.request.urlopen(gateway.url + url.partition("8080")[2]) as answer:
-            content: bytes = answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return None
-    return content
 
 
 def test_a_renamed_asset_keeps_all_but_its_name(gateway: Gateway) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import errors, ids
 from clipwarden.media.store import Stored
-from clipwarden.moderation import Account, Asset, Facts, Kind, Location, Moderation, Placement, ResourceType, Status
-from clipwarden.store import assets, cursor, moderations, rows
-from clipwarden.store.schema import asset_context, asset_tags, asset_versions
+from clipwarden.moderation import Account, Asset, AssetVersion, Facts, Kind, Moderation, Placement, ResourceType, Status
+from clipwarden.store import assets, cursor, moderations, rows, versions
+from clipwarden.store.schema import asset_context, asset_tags
 from clipwarden.store.schema import assets as table
 from clipwarden.store.schema import moderations as judged
 
@@ -59,6 +59,13 @@ def by_ids(conn: Connection, account_id: str, asset_ids: Sequence[str]) -> list[
     return [assets.parse(row) for row in found]
 
 
+def by_id(conn: Connection, account_id: str, id: str, *, for_update: bool = False) -> Asset | None:
+    """Return the account's asset with this id, deleted or not; held from others' changes if to be updated."""
+    query = sa.select(table).where(_c.account_id == account_id, _c.id == id)
+    row = conn.execute(query.with_for_update() if for_update else query).mappings().one_or_none()
+    return assets.parse(row) if row is not None else None
+
+
 def store(
     conn: Connection, account_id: str, name: Name, arrived: Bytes, *, now: datetime, **described: Any
 ) -> tuple[Asset, bool]:
@@ -76,35 +83,13 @@ def store(
         before = _held(conn, account_id, name)
     if before is None:
         raise LookupError("an asset that was there is gone")
-    keep(conn, before, now)
-    values |= {"version": max(int(now.timestamp()), before.version + 1), "fence": _c.fence + 1}
+    versions.keep(conn, before, now)
+    newest = versions.newest(conn, before)
+    values |= {"version": max(int(now.timestamp()), newest + 1), "fence": _c.fence + 1}
     if before.deleted_at is not None:
         values["created_at"] = now
     changed = sa.update(table).where(_c.id == before.id).values(**values).returning(table)
     return assets.parse(conn.execute(changed).mappings().one()), before.deleted_at is None
-
-
-def keep(conn: Connection, asset: Asset, now: datetime) -> None:
-    """Record where the asset's present bytes are, so that they are found when it has others, or none.
-
-    Rejected bytes are not at their own place, and are no version to come back to.
-    """
-    if asset.location is None or asset.bytes is None or asset.placed is Placement.QUARANTINE:
-        return
-    values = {
-        "id": ids.new_id(),
-        "asset_id": asset.id,
-        "version": asset.version,
-        "bucket": asset.location.bucket,
-        "key": asset.location.key,
-        "object_version": asset.location.version,
-        "bytes": asset.bytes,
-        "etag": asset.etag,
-        "format": asset.format,
-        "facts": asdict(asset.facts) if asset.facts else None,
-        "created_at": now,
-    }
-    rows.insert_unless_present(conn, asset_versions, values)
 
 
 def describe(conn: Connection, asset: Asset, *, now: datetime, **changes: Any) -> Asset:
@@ -121,9 +106,23 @@ def describe(conn: Connection, asset: Asset, *, now: datetime, **changes: Any) -
 def delete(conn: Connection, asset: Asset, *, now: datetime) -> bool:
     """Take an asset out of the library, and say whether these bytes were still its; they stay where they are."""
     if asset.backup:
-        keep(conn, asset, now)
+        versions.keep(conn, asset, now)
     same = sa.update(table).where(_c.id == asset.id, _c.version == asset.version)
     return conn.execute(same.values(deleted_at=now, updated_at=now)).rowcount == 1
+
+
+def undelete(conn: Connection, asset: Asset, version: AssetVersion | None, *, now: datetime) -> Asset | None:
+    """Put an asset back into the library, with the bytes of a version or those it has; ``None`` if its name is taken.
+
+    One that was deleted and has given its name away gets that again.
+    """
+    name, marked, _ = asset.public_id.rpartition(f"?{asset.id}")
+    if marked:
+        own = Name(resource_type=asset.resource_type, type=asset.type, public_id=name)
+        if (named := rename(conn, asset, own, now=now)) is None:
+            return None
+        asset = named
+    return versions.restore(conn, asset, version, now=now)
 
 
 def rename(conn: Connection, asset: Asset, name: Name, *, now: datetime) -> Asset | None:
@@ -142,12 +141,6 @@ def rename(conn: Connection, asset: Asset, name: Name, *, now: datetime) -> Asse
         return describe(conn, asset, now=now, type=name.type, public_id=name.public_id)
     except sa.exc.IntegrityError as exc:
         raise errors.Conflict(f"{name.public_id} was given to another asset at the same time") from exc
-
-
-def is_kept(conn: Connection, location: Location) -> bool:
-    """Say whether the object at a location is an earlier version of some asset."""
-    there = (asset_versions.c.bucket == location.bucket, asset_versions.c.key == location.key)
-    return conn.execute(sa.select(asset_versions.c.id).where(*there).limit(1)).first() is not None
 
 
 def listed(
@@ -177,14 +170,61 @@ def listed(
     if type is not None:
         query = query.where(_c.type == type)
     if prefix is not None:
-        query = query.where(_c.public_id.startswith(prefix, autoescape=True))
+        query = query.where(_begins(_c.public_id, prefix))
     if tag is not None:
-        tagged = sa.select(asset_tags.c.asset_id)
-        query = query.where(_c.id.in_(tagged.where(asset_tags.c.account_id == account.id, asset_tags.c.tag == tag)))
+        query = query.where(_c.id.in_(_tagged(account.id, tag)))
     if not account.pending_listed:
         waiting = sa.select(_m.id).where(_m.asset_id == _c.id, _m.superseded.is_(False))
         query = query.where(~waiting.where(_m.status.in_([Status.PENDING, Status.QUEUED])).exists())
     return _page(conn, query, (_c.created_at, _c.id), limit=limit, after=after, newest_first=newest_first)
+
+
+def present(
+    conn: Connection,
+    account_id: str,
+    *,
+    resource_type: ResourceType,
+    type: str | None = None,
+    prefix: str | None = None,
+    tag: str | None = None,
+    limit: int,
+    after: str | None = None,
+    newest_first: bool = True,
+) -> Page:
+    """Return a page of the account's assets that are not deleted, rejected and unjudged ones among them.
+
+    Raises Conflict when ``after`` is not a cursor.
+    """
+    query = sa.select(table).where(
+        _c.account_id == account_id, _c.resource_type == resource_type, _c.deleted_at.is_(None)
+    )
+    if type is not None:
+        query = query.where(_c.type == type)
+    if prefix is not None:
+        query = query.where(_begins(_c.public_id, prefix))
+    if tag is not None:
+        query = query.where(_c.id.in_(_tagged(account_id, tag)))
+    return _page(conn, query, (_c.created_at, _c.id), limit=limit, after=after, newest_first=newest_first)
+
+
+def tags(
+    conn: Connection,
+    account_id: str,
+    *,
+    resource_type: ResourceType,
+    prefix: str | None = None,
+    limit: int,
+    after: str | None = None,
+) -> list[str]:
+    """Return the tags that the account's assets have, in the order of their letters, from behind one of them."""
+    query = sa.select(asset_tags.c.tag).distinct().join(table, _c.id == asset_tags.c.asset_id)
+    query = query.where(asset_tags.c.account_id == account_id, _c.resource_type == resource_type)
+    query = query.where(_c.deleted_at.is_(None))
+    if prefix is not None:
+        query = query.where(_begins(asset_tags.c.tag, prefix))
+    if after is not None:
+        query = query.where(asset_tags.c.tag > after)
+    return list(conn.execute(query.order_by(asset_tags.c.tag).limit(limit)).scalars())
 
 
 def moderated(
@@ -228,6 +268,15 @@ def _held(conn: Connection, account_id: str, name: Name) -> Asset | None:
     query = sa.select(table).where(*_named(account_id, name)).with_for_update()
     row = conn.execute(query).mappings().one_or_none()
     return assets.parse(row) if row is not None else None
+
+
+def _begins(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
+    # To SQLite's LIKE, small letters and capital ones are the same.
+    return sa.func.substr(column, 1, len(prefix)) == prefix
+
+
+def _tagged(account_id: str, tag: str) -> sa.Select[Any]:
+    return sa.select(asset_tags.c.asset_id).where(asset_tags.c.account_id == account_id, asset_tags.c.tag == tag)
 
 
 def _page(
