@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from clipwarden.moderation import ResourceType
 from clipwarden.store import library
-from clipwarden_api import calls, presets, removing, resources, restoring
+from clipwarden_api import calls, presets, removing, resources, restoring, triggers, usage
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.services import Services
@@ -21,6 +21,14 @@ def routes() -> list[Route]:
         Route(f"{base}/ping", calls.admin(_ping), methods=["GET"]),
         Route(f"{base}/resources", calls.admin(_types), methods=["GET"]),
         Route(f"{base}/resources/by_asset_ids", calls.admin(_by_asset_ids), methods=["GET"]),
+        Route(f"{base}/usage", calls.admin(usage.report), methods=["GET"]),
+        Route(f"{base}/usage/{{date}}", calls.admin(usage.report), methods=["GET"]),
+        Route(f"{base}/config", calls.admin(usage.config), methods=["GET"]),
+        Route(f"{base}/tags/{{resource_type}}", calls.admin(usage.tags), methods=["GET"]),
+        Route(f"{base}/triggers", calls.admin(triggers.create), methods=["POST"]),
+        Route(f"{base}/triggers", calls.admin(triggers.listing), methods=["GET"]),
+        Route(f"{base}/triggers/{{id}}", calls.admin(triggers.update), methods=["PUT"]),
+        Route(f"{base}/triggers/{{id}}", calls.admin(triggers.delete), methods=["DELETE"]),
         Route(f"{base}/upload_presets", calls.admin(presets.create), methods=["POST"]),
         Route(f"{base}/upload_presets", calls.admin(presets.listing), methods=["GET"]),
         *(

@@ -139,6 +139,18 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A URL that an account wants told of one kind of event."""
+
+    id: str
+    account_id: str
+    uri: str
+    event_type: str  #: Such as ``moderation``, or ``all``.
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     """One video of one account; ``public_id`` is its name."""
 

@@ -1,0 +1,94 @@
+"""Triggers: URLs that an account wants told of its events, whatever call has led to them."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from clipwarden import ids
+from clipwarden.moderation import Trigger
+from clipwarden.store import triggers
+from clipwarden.store.engine import read, write
+from clipwarden_api import rendering
+from clipwarden_api.credentials import Caller
+from clipwarden_api.form import Form
+from clipwarden_api.refusals import bad, not_found
+from clipwarden_api.services import Services
+
+_LONGEST_URI = 2000
+# Cloudinary adds to its list of events; names are kept as they are.
+_EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+
+
+def create(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+    """Keep a trigger; raises Refusal for a URI that is none of the web's, and Conflict for one that is there."""
+    del path
+    if (uri_type := asked.text("uri_type")) not in (None, "webhook"):
+        raise bad(f"Invalid value for parameter uri_type: {str(uri_type)[:64]}; there is webhook")
+    event_type = asked.text("event_type") or ""
+    if not _EVENT.fullmatch(event_type):
+        raise bad(f"Invalid value for parameter event_type: {event_type[:64]}")
+    uri = _uri(asked, "uri")
+    with write(services.engine) as conn:
+        made = triggers.create(
+            conn, account_id=caller.account.id, uri=uri, event_type=event_type, now=services.clock.now()
+        )
+    return _said(made)
+
+
+def listing(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+    """Return the account's triggers, those for one event where it is named."""
+    del path
+    with read(services.engine) as conn:
+        found = triggers.of_account(conn, caller.account.id, asked.text("event_type"))
+    return {"triggers": [_said(one) for one in found], "total": len(found)}
+
+
+def update(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+    """Give a trigger another URI; raises Refusal where there is no such trigger."""
+    id, uri = _id(path), _uri(asked, "new_uri")
+    with write(services.engine) as conn:
+        changed = triggers.redirect(conn, caller.account.id, id, uri=uri, now=services.clock.now())
+    if changed is None:
+        raise not_found(path["id"])
+    return {"message": "updated"} | _said(changed)
+
+
+def delete(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+    """Forget a trigger; raises Refusal where there is no such trigger."""
+    del asked
+    with write(services.engine) as conn:
+        gone = triggers.delete(conn, caller.account.id, _id(path))
+    if not gone:
+        raise not_found(path["id"])
+    return {"message": "deleted"}
+
+
+def _id(path: dict[str, str]) -> str:
+    if (id := ids.read(path["id"])) is None:
+        raise not_found(path["id"][:64])
+    return id
+
+
+def _uri(asked: Form, parameter: str) -> str:
+    """Return the URI; where it leads to is looked at when something is sent there."""
+    given = asked.text(parameter) or ""
+    try:
+        parts = urlsplit(given)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine or len(given) > _LONGEST_URI or not given.isascii() or re.search(r"[\s,\x00-\x20\x7f]", given):
+        raise bad(f"Invalid value for parameter {parameter}: a URL of http or https is needed")
+    return given
+
+
+def _said(trigger: Trigger) -> dict[str, Any]:
+    return {
+        "id": trigger.id.replace("-", ""),
+        "product_environment_id": trigger.account_id.replace("-", ""),
+        "uri_type": "webhook",
+        "uri": trigger.uri,
+        "event_type": trigger.event_type,
+        "created_at": rendering.instant(trigger.created_at),
+        "updated_at": rendering.instant(trigger.updated_at),
+    }
