@@ -10,7 +10,7 @@ from clipwarden.store import triggers
 from clipwarden.store.engine import read, write
 from clipwarden_api import rendering
 from clipwarden_api.credentials import Caller
-from clipwarden_api.form import Form
+from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import bad, not_found
 from clipwarden_api.services import Services
 
@@ -19,7 +19,7 @@ _LONGEST_URI = 2000
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
-def create(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def create(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Keep a trigger; raises Refusal for a URI that is none of the web's, and Conflict for one that is there."""
     del path
     if (uri_type := asked.text("uri_type")) not in (None, "webhook"):
@@ -35,7 +35,7 @@ def create(services: Services, caller: Caller, asked: Form, path: dict[str, str]
     return _said(made)
 
 
-def listing(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def listing(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Return the account's triggers, those for one event where it is named."""
     del path
     with read(services.engine) as conn:
@@ -43,7 +43,7 @@ def listing(services: Services, caller: Caller, asked: Form, path: dict[str, str
     return {"triggers": [_said(one) for one in found], "total": len(found)}
 
 
-def update(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def update(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Give a trigger another URI; raises Refusal where there is no such trigger."""
     id, uri = _id(path), _uri(asked, "new_uri")
     with write(services.engine) as conn:
@@ -53,7 +53,7 @@ def update(services: Services, caller: Caller, asked: Form, path: dict[str, str]
     return {"message": "updated"} | _said(changed)
 
 
-def delete(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def delete(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Forget a trigger; raises Refusal where there is no such trigger."""
     del asked
     with write(services.engine) as conn:
@@ -69,7 +69,7 @@ def _id(path: dict[str, str]) -> str:
     return id
 
 
-def _uri(asked: Form, parameter: str) -> str:
+def _uri(asked: Parameters, parameter: str) -> str:
     """Return the URI; where it leads to is looked at when something is sent there."""
     given = asked.text(parameter) or ""
     try:

@@ -9,14 +9,14 @@ from clipwarden.store import library, usage
 from clipwarden.store.engine import read
 from clipwarden_api import calls, rendering
 from clipwarden_api.credentials import Caller
-from clipwarden_api.form import Form
+from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import bad
 from clipwarden_api.services import Services
 
 _DATE = re.compile(r"(\d{2})-(\d{2})-(\d{4})", re.ASCII)
 
 
-def report(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def report(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Return how many assets and bytes an account has; of a day that is named, those that came in until its end.
 
     Nothing is limited by a plan, and what viewers were sent is not counted: those figures are 0.
@@ -42,7 +42,7 @@ def report(services: Services, caller: Caller, asked: Form, path: dict[str, str]
     }
 
 
-def config(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def config(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Return what an account is called, since when it is there, and its settings where they are asked for."""
     del services, path
     account = caller.account
@@ -50,7 +50,7 @@ def config(services: Services, caller: Caller, asked: Form, path: dict[str, str]
     return said | ({"settings": {"folder_mode": "fixed"}} if asked.flag("settings") else {})
 
 
-def tags(services: Services, caller: Caller, asked: Form, path: dict[str, str]) -> dict[str, Any]:
+def tags(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Return a page of the tags that an account's assets of one type have, in the order of their letters."""
     limit = calls.paging(asked)["limit"]
     with read(services.engine) as conn:
