@@ -61,8 +61,10 @@ $(VENV)/.run: requirements/run.lock pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/python
+$(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock*) | $(BIN)/python
 	@echo 'installing into $(VENV) (a minute, once) …'
 	@$(BIN)/pip install --quiet -r requirements/dev.lock
 	@$(BIN)/pip install --quiet --no-deps -e .
+	@$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/cloudinary-1.41 -r tests/sdks/cloudinary-1.41.lock
+	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/sdks --silent --no-audit --no-fund
 	@touch $@ $(VENV)/.run
