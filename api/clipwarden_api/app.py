@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs
-from clipwarden_api import admin, delivery, health, refusals, upload_api
+from clipwarden_api import admin, delivery, health, previews, refusals, upload_api
 from clipwarden_api.refusals import Refusal
 from clipwarden_api.services import Services
 
@@ -21,7 +21,7 @@ log = logs.logger(__name__)
 def build(services: Services) -> Starlette:
     """Return the application."""
     app = Starlette(
-        routes=[*health.routes(), *upload_api.routes(), *admin.routes(), *delivery.routes()],
+        routes=[*health.routes(), *upload_api.routes(), *admin.routes(), *previews.routes(), *delivery.routes()],
         middleware=[Middleware(_Identified)],
         exception_handlers={
             Refusal: _refused,

@@ -61,10 +61,19 @@ def by_secret(engine: Engine, cloud: str, given: tuple[str, str] | None) -> Call
     return caller
 
 
-def by_signature(engine: Engine, cloud: str, parameters: Parameters, now: datetime, *, lenient: bool = False) -> Caller:
+def by_signature(
+    engine: Engine,
+    cloud: str,
+    parameters: Parameters,
+    now: datetime,
+    *,
+    lenient: bool = False,
+    expires: int | None = None,
+) -> Caller:
     """Return who has signed these parameters; raises Refusal for a signature that is wrong or too old.
 
-    ``lenient`` also takes signatures that leave out what the Python SDK leaves out on some calls.
+    ``lenient`` also takes signatures that leave out what the Python SDK leaves out on some calls. ``expires`` is the
+    moment, in seconds since 1970, up to which a signature is good that says so itself.
     """
     given = {name: parameters.get(name, "") for name in ("api_key", "signature", "timestamp")}
     key, signature, stamp = (value if isinstance(value, str) else "" for value in given.values())
@@ -73,7 +82,10 @@ def by_signature(engine: Engine, cloud: str, parameters: Parameters, now: dateti
     texts = [_text({name: value for name, value in parameters.items() if name not in names}) for names in left_out]
     if not any(_signs(signature, text, caller.secret) for pair in texts for text in pair):
         raise Refusal(401, f"Invalid Signature {signature[:64]}. String to sign - '{texts[0][0]}'.")
-    _require_fresh(stamp, now)
+    if expires is None:
+        _require_fresh(stamp, now)
+    elif expires < now.timestamp():
+        raise Refusal(401, "This URL has expired")
     return caller
 
 

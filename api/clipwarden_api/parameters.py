@@ -53,6 +53,6 @@ class Parameters:
         value = self.text(name)
         if value is None:
             return default
-        if not re.fullmatch(r"\d{1,9}", value, re.ASCII) or not least <= int(value) <= most:
+        if not re.fullmatch(r"\d{1,12}", value, re.ASCII) or not least <= int(value) <= most:
             raise bad(f"Invalid value for parameter {name}: {value[:64]}; {least} to {most} are allowed")
         return int(value)

@@ -241,6 +241,8 @@ class ApiSettings(Group):
     """Port to listen at; 0 for any that is free."""
     source_buckets: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """Buckets of which every account may have objects moderated as `s3://BUCKET/KEY`, separated by commas."""
+    redirect_for: int = Field(default=0, ge=0, le=3600)
+    """Seconds that a signed URL of the media store lives which viewers are sent to; 0: the gateway sends the bytes."""
 
 
 class LogFormat(StrEnum):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipwarden import errors
-from clipwarden.media.links import Links
+from clipwarden.media.links import Link, Links
 from clipwarden.moderation import Location
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -16,8 +16,11 @@ LINKS = Links("http://media.test/base/", b"secret")
 VIDEO = Location(bucket="clips", key="in/ä b?c#d.mp4")
 
 
-def _parts(links: Links = LINKS, location: Location = VIDEO, name: str | None = None) -> tuple[str, str]:
-    url = urlsplit(links.make(location, expires=NOW + timedelta(minutes=5), download_name=name))
+def _parts(
+    links: Links = LINKS, location: Location = VIDEO, name: str | None = None, media_type: str | None = None
+) -> tuple[str, str]:
+    expires = NOW + timedelta(minutes=5)
+    url = urlsplit(links.make(location, expires=expires, download_name=name, media_type=media_type))
     assert url.path.startswith("/base/")
     return url.path.removeprefix("/base"), url.query
 
@@ -27,13 +30,14 @@ def test_a_url_opens_the_object_it_was_made_for(key: str, name: str | None) -> N
     if name is not None:
         name = name.encode("utf-8", "replace").decode()
     location = Location(bucket="clips", key=key)
-    path, query = _parts(location=location, name=name)
-    assert LINKS.verify(path, query, NOW) == location
+    for media_type in (None, "video/mp4"):
+        path, query = _parts(location=location, name=name, media_type=media_type)
+        assert LINKS.verify(path, query, NOW) == Link(location=location, download_name=name, media_type=media_type)
 
 
 def test_a_url_expires() -> None:
     path, query = _parts()
-    assert LINKS.verify(path, query, NOW + timedelta(seconds=299)) == VIDEO
+    assert LINKS.verify(path, query, NOW + timedelta(seconds=299)) is not None
     assert LINKS.verify(path, query, NOW + timedelta(minutes=5)) is None
 
 
@@ -47,6 +51,7 @@ def test_whatever_is_changed_makes_a_url_worthless(name: str | None) -> None:
         fields | {"signature": "é"},
         fields | {"signature": ""},
         fields | {"download_name": "evil.html"},
+        fields | {"media_type": "text/html"},
         fields | {"other": "1"},
         fields | {"expires": "soon"},
         fields | {"expires": ""},
@@ -67,7 +72,8 @@ def test_a_url_of_another_secret_is_worthless() -> None:
 
 def test_bucket_and_key_cannot_be_cut_elsewhere() -> None:
     _, query = _parts(location=Location(bucket="abc", key="d/e"))
-    assert LINKS.verify("/media/abc%2Fd/e", query, NOW) in (None, Location(bucket="abc", key="d/e"))
+    whole = LINKS.verify("/media/abc%2Fd/e", query, NOW)
+    assert whole is None or whole.location == Location(bucket="abc", key="d/e")
     assert LINKS.verify("/media/abcd/e", query, NOW) is None
 
 

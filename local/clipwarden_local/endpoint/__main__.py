@@ -4,19 +4,14 @@ import argparse
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from clipwarden.media.folder import FolderStore
-from clipwarden.media.links import Links
-from clipwarden.settings import Settings
 from clipwarden_local.analysis.analyser import Analyser
 from clipwarden_local.analysis.objects import Objects, open_objects
 from clipwarden_local.analysis.scripted import Script, ScriptedAnalyser
 from clipwarden_local.endpoint.completions import Topics
 from clipwarden_local.endpoint.endpoint import Endpoint, Limits
-from clipwarden_local.endpoint.media import SignedMedia
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         port=options.port,
         limits=Limits(open_jobs=options.open_jobs, start_rate=options.start_rate, get_rate=options.get_rate),
         publish=Topics(options.sns).publish if options.sns else None,
-        media=_media(),
     )
     with endpoint:
         print(f"listening on {endpoint.url}", flush=True)  # noqa: T201 - whoever started this waits for the line
@@ -68,16 +62,6 @@ def _analyser(options: argparse.Namespace, objects: Objects) -> Analyser:
     from clipwarden_local.analysis.workers import FrameAnalyser  # noqa: PLC0415
 
     return FrameAnalyser(objects, data=options.data, workers=options.workers, job_seconds=options.job_seconds)
-
-
-def _media() -> SignedMedia | None:
-    """Return what serves the folder store's URLs, where the settings name a folder and the key that signs them."""
-    settings = Settings().media
-    secret = settings.url_secret.get_secret_value()
-    if settings.root is None or not secret:
-        return None
-    links = Links(settings.public_url, secret.encode())
-    return SignedMedia(FolderStore(settings.root, links), links, time.time)
 
 
 def _parser() -> argparse.ArgumentParser:

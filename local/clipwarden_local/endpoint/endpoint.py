@@ -20,7 +20,7 @@ from clipwarden_local.endpoint.faults import Fault, Faults
 from clipwarden_local.endpoint.jobs import Jobs
 from clipwarden_local.endpoint.journal import Journal
 from clipwarden_local.endpoint.pagination import Pages
-from clipwarden_local.endpoint.server import Media, Server
+from clipwarden_local.endpoint.server import Server
 from clipwarden_local.endpoint.service import GET, START, Service
 from clipwarden_local.endpoint.throttle import Throttle
 
@@ -59,7 +59,6 @@ class Endpoint:
         port: int = 0,
         limits: Limits | None = None,
         publish: Publish | None = None,
-        media: Media | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the job book in the folder ``data`` and bind the port; 0 takes a free one.
@@ -89,9 +88,7 @@ class Endpoint:
             ("GET", "/_journal"): self._read_journal,
             ("PUT", "/_script"): self._take_orders,
         }
-        self._server = Server(
-            (host, port), answer=service.answer, analyser=analyser.name, resources=resources, media=media
-        )
+        self._server = Server((host, port), answer=service.answer, analyser=analyser.name, resources=resources)
         self.url = f"http://{host}:{self._server.server_port}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="endpoint", daemon=True)
 

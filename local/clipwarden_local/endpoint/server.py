@@ -1,4 +1,4 @@
-"""HTTP for the service: calls, its state of health, media by signed URL, and a test's controls."""
+"""HTTP for the service: calls, its state of health, and a test's controls."""
 
 import ipaddress
 import json
@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from clipwarden_local.endpoint.faults import ConnectionDropped
@@ -22,14 +22,6 @@ _log = logging.getLogger(__name__)
 Answer = Callable[[Call], dict[str, Any]]
 #: Answers a resource, given its query and body, with a JSON document; raises ValueError for a body it cannot read.
 Resource = Callable[[dict[str, str], bytes], Any]
-
-
-class Media(Protocol):
-    """Whatever serves ``/media/``."""
-
-    def serve(self, request: BaseHTTPRequestHandler, path: str, query: str) -> None:
-        """Answer a GET or HEAD request whole."""
-        ...
 
 
 class Server(ThreadingHTTPServer):
@@ -48,13 +40,11 @@ class Server(ThreadingHTTPServer):
         answer: Answer,
         analyser: str,
         resources: Mapping[tuple[str, str], Resource],
-        media: Media | None = None,
     ) -> None:
         self.answer = answer
         self.analyser = analyser
         #: By method and path; all but ``/healthz`` are for this machine only.
         self.resources = resources
-        self.media = media
         super().__init__(address, Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's signature
@@ -112,9 +102,6 @@ class Handler(BaseHTTPRequestHandler):
             return
         url = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-        if self.server.media is not None and self.command in ("GET", "HEAD") and url.path.startswith("/media/"):
-            self.server.media.serve(self, url.path, url.query)
-            return
         resource = self.server.resources.get((self.command, url.path))
         if resource is None:
             self._send_text(HTTPStatus.NOT_FOUND, "There is no such resource.")

@@ -132,10 +132,13 @@ class FolderStore:
                 path.unlink(missing_ok=True)
                 _sync(path.parent)
 
-    def url(self, location: Location, *, expires: timedelta, download_name: str | None = None) -> str:
+    def url(
+        self, location: Location, *, expires: timedelta, download_name: str | None = None, media_type: str | None = None
+    ) -> str:
         """Return a signed URL below ``CLIPWARDEN_MEDIA__PUBLIC_URL``."""
         self._path(location)
-        return self._links.make(location, expires=datetime.now(UTC) + expires, download_name=download_name)
+        expiry = datetime.now(UTC) + expires
+        return self._links.make(location, expires=expiry, download_name=download_name, media_type=media_type)
 
     def region(self, bucket: str) -> str | None:  # noqa: ARG002 # part of the port
         """Return ``None``: a folder is in no region."""

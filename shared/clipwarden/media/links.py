@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -13,6 +14,15 @@ from clipwarden.moderation import Location
 _PREFIX: Final = "/media/"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a URL permits to read, and how that is to be answered."""
+
+    location: Location
+    download_name: str | None
+    media_type: str | None
+
+
 class Links:
     """Makes the URLs of the folder store, and tells the genuine ones."""
 
@@ -20,24 +30,28 @@ class Links:
         self._base = public_url.rstrip("/")
         self._secret = secret
 
-    def make(self, location: Location, *, expires: datetime, download_name: str | None = None) -> str:
+    def make(
+        self, location: Location, *, expires: datetime, download_name: str | None = None, media_type: str | None = None
+    ) -> str:
         """Return a URL for the object that is good until ``expires``; raises ConfigurationError without a secret."""
         path = f"{_PREFIX}{location.bucket}/{quote(location.key)}"
         query = {"expires": str(int(expires.timestamp()))}
         if download_name is not None:
             query["download_name"] = download_name
+        if media_type is not None:
+            query["media_type"] = media_type
         query["signature"] = self._signature(location, query)
         return f"{self._base}{path}?{urlencode(query)}"
 
-    def verify(self, path: str, query: str, now: datetime) -> Location | None:
-        """Return the object that a request may read, ``None`` when the URL was not made here or is no longer good.
+    def verify(self, path: str, query: str, now: datetime) -> Link | None:
+        """Return what a request may read, ``None`` when the URL was not made here or is no longer good.
 
         ``path`` and ``query`` as they stand in the request, still percent-encoded. Takes as long for a signature that
         is nearly right as for any other.
         """
         try:
             bucket, key = unquote(path.removeprefix(_PREFIX), errors="strict").split("/", 1)
-            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=3)
+            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=4)
             fields = dict(pairs)
             signature, expires = fields.pop("signature"), int(fields["expires"])
         except (ValueError, KeyError):
@@ -45,7 +59,9 @@ class Links:
         location = Location(bucket=bucket, key=key)
         genuine = hmac.compare_digest(signature.encode(), self._signature(location, fields).encode())
         good = path.startswith(_PREFIX) and len(fields) + 1 == len(pairs) and now.timestamp() < expires
-        return location if genuine and good else None
+        if not (genuine and good):
+            return None
+        return Link(location=location, download_name=fields.get("download_name"), media_type=fields.get("media_type"))
 
     def _signature(self, location: Location, fields: dict[str, str]) -> str:
         if not self._secret:

@@ -184,11 +184,15 @@ class S3Store:
         with contextlib.suppress(MediaNotFound), faults("DeleteObject", location):
             self._client.delete_object(**_named(location))
 
-    def url(self, location: Location, *, expires: timedelta, download_name: str | None = None) -> str:
+    def url(
+        self, location: Location, *, expires: timedelta, download_name: str | None = None, media_type: str | None = None
+    ) -> str:
         """Return a presigned URL; S3 allows seven days at most."""
         parameters = _named(location)
         if download_name is not None:
             parameters["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(download_name, safe='')}"
+        if media_type is not None:
+            parameters["ResponseContentType"] = media_type
         with faults("GetObject", location):
             return self._client.generate_presigned_url(
                 "get_object", Params=parameters, ExpiresIn=int(expires.total_seconds())

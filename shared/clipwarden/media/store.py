@@ -106,10 +106,13 @@ class MediaStore(Protocol):
         """See to it that there is no such object."""
         ...
 
-    def url(self, location: Location, *, expires: timedelta, download_name: str | None = None) -> str:
+    def url(
+        self, location: Location, *, expires: timedelta, download_name: str | None = None, media_type: str | None = None
+    ) -> str:
         """Return a URL at which anybody can read the object until it expires; the object need not exist.
 
-        With ``download_name`` a browser saves it under that name instead of showing it.
+        With ``download_name`` a browser saves it under that name instead of showing it; ``media_type`` is what the
+        answer says that it is.
         """
         ...
 
