@@ -220,6 +220,24 @@ def test_commands_on_a_database_without_our_schema_say_how_to_mend_it(tmp_path: 
     assert "api_secret" not in _json("account", "shop", env=env)
 
 
+def test_a_key_is_rotated(tmp_path: Path) -> None:
+    env = {"CLIPWARDEN_DATABASE__URL": f"sqlite:///{tmp_path / 'new.db'}"}
+    _json("migrate", env=env)
+    old = _json("account", "shop", env=env)
+    new = _json("key", "add", "shop", env=env)
+    assert new["api_secret"] not in (None, old["api_secret"])
+    _json("key", "promote", "shop", new["api_key"], env=env)
+    listed = _json("key", "disable", "shop", old["api_key"], env=env)
+    assert [(one["key"], one["own"], one["enabled"]) for one in listed] == [
+        (new["api_key"], True, True),
+        (old["api_key"], False, False),
+    ]
+    refused = _run("key", "delete", "shop", new["api_key"], env=env)
+    assert refused.returncode == 1
+    assert "promote another one first" in refused.stderr
+    assert "which key?" in _run("key", "delete", "shop", env=env).stderr
+
+
 def test_doctor_says_what_is_wrong(tmp_path: Path) -> None:
     env = {
         "CLIPWARDEN_DATABASE__URL": f"sqlite:///{tmp_path / 'new.db'}",
