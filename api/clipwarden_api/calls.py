@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from clipwarden import ids
 from clipwarden.moderation import ResourceType
 from clipwarden_api import credentials, form
+from clipwarden_api.allowance import Allowance, Allowed
 from clipwarden_api.credentials import Caller
 from clipwarden_api.fields import Values
 from clipwarden_api.parameters import Parameters
@@ -29,10 +30,10 @@ def admin(work: Work) -> Callable[[Request], Any]:
 
     async def handle(request: Request) -> Response:
         services = services_of(request)
-        caller = await run_in_threadpool(_by_secret, services, request)
+        caller, left = await run_in_threadpool(_admitted, services, request)
         asked = await read(request)
         answer = await run_in_threadpool(work, services, caller, asked, request.path_params)
-        return JSONResponse(answer)
+        return JSONResponse(answer, headers=left.headers())
 
     return handle
 
@@ -61,6 +62,11 @@ def authorised(services: Services, request: Request, values: Values, *, lenient:
     return credentials.by_signature(
         services.engine, request.path_params["cloud"], values, services.clock.now(), lenient=lenient
     )
+
+
+def _admitted(services: Services, request: Request) -> tuple[Caller, Allowance]:
+    caller = _by_secret(services, request)
+    return caller, services.allowances.spend(caller.account.id, Allowed.CALLS)
 
 
 def _by_secret(services: Services, request: Request) -> Caller:

@@ -4,16 +4,19 @@ The Node SDK's upload client loses the message of every status but 200, 400, 401
 used.
 """
 
+from collections.abc import Mapping
+
 from clipwarden import errors
 
 
 class Refusal(Exception):
-    """Raised to answer a request with a status and a message."""
+    """Raised to answer a request with a status, a message, and further headers."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.headers = headers or {}
 
 
 def bad(message: str) -> Refusal:

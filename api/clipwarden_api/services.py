@@ -12,6 +12,7 @@ from clipwarden.media.store import MediaStore
 from clipwarden.settings import PoolSettings, Settings
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine
+from clipwarden_api.allowance import Allowances
 from clipwarden_api.room import Room
 
 
@@ -26,6 +27,7 @@ class Services:
     prober: Prober
     quotas: dict[str, PoolSettings]
     room: Room  #: For the bytes of all uploads at once.
+    allowances: Allowances
     links: Links  #: Tells the folder store's own URLs.
 
     @property
@@ -50,5 +52,6 @@ def build(settings: Settings) -> Services:
         prober=Prober(media),
         quotas=placing.quotas(settings),
         room=Room(settings.upload),
+        allowances=Allowances(settings),
         links=Links(settings.media.public_url, settings.media.url_secret.get_secret_value().encode()),
     )

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from clipwarden.store import library
 from clipwarden.store.engine import read
 from clipwarden_api import asking, calls, credentials, form, removing, renaming, resources, uploading
+from clipwarden_api.allowance import Allowed
 from clipwarden_api.credentials import Caller
 from clipwarden_api.fields import Values
 from clipwarden_api.parameters import File, Parameters
@@ -42,17 +43,21 @@ async def _upload(request: Request) -> Response:
     wanted = calls.resource_type(request.path_params, auto=True)
 
     began: list[str] = []
+    admitted: list[Caller] = []
 
     async def on_file(values: Values, filename: str | None, _: str | None) -> Sink:
-        # Where the credentials come first, a file is not taken from somebody who has none.
+        # Where the credentials come first, a file is not taken from somebody who has none, or may not upload now.
         if "signature" in values or "authorization" in request.headers:
-            await run_in_threadpool(calls.authorised, services, request, values)
+            admitted.append(await run_in_threadpool(_admitted, services, request, values))
         began.append(filename or "")
         return await run_in_threadpool(uploading.sink, services)
 
     limit = services.settings.media.max_bytes
     async with form.reading(request, services.settings.upload, on_file, limit=limit) as found:
+        # Fields may have come after the file: only now is it known that all of them are signed.
         caller, signed = await run_in_threadpool(_caller, services, request, found.fields)
+        if not admitted:
+            await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.UPLOADS)
         file = None
         if found.file is not None:
             received = await found.file.finish()
@@ -61,6 +66,12 @@ async def _upload(request: Request) -> Response:
         asked = Parameters(values=found.fields, file=file)
         answer = await run_in_threadpool(uploading.upload, services, caller, wanted, asked, signed=signed)
     return JSONResponse(answer)
+
+
+def _admitted(services: Services, request: Request, values: Values) -> Caller:
+    caller = calls.authorised(services, request, values)
+    services.allowances.spend(caller.account.id, Allowed.UPLOADS)
+    return caller
 
 
 def _caller(services: Services, request: Request, values: Values) -> tuple[Caller, bool]:
@@ -79,6 +90,7 @@ def _signed(work: calls.Work, action: str) -> Callable[[Request], Any]:
         asked = await calls.read(request)
         lenient = action in _LENIENT
         caller = await run_in_threadpool(calls.authorised, services, request, asked.values, lenient=lenient)
+        await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.UPLOADS)
         return JSONResponse(await run_in_threadpool(work, services, caller, asked, request.path_params))
 
     return handle

@@ -241,6 +241,10 @@ class ApiSettings(Group):
     """Port to listen at; 0 for any that is free."""
     source_buckets: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """Buckets of which every account may have objects moderated as `s3://BUCKET/KEY`, separated by commas."""
+    calls_per_hour: int = Field(default=50_000, ge=1)
+    """Calls of the Admin API that each account may make in an hour."""
+    uploads_per_hour: int = Field(default=50_000, ge=1)
+    """Uploads and other changes of assets that each account may make in an hour."""
     redirect_for: int = Field(default=0, ge=0, le=3600)
     """Seconds that a signed URL of the media store lives which viewers are sent to; 0: the gateway sends the bytes."""
 

@@ -1,0 +1,94 @@
+"""How many calls an account may still make within an hour, counted by all processes together in Redis.
+
+While Redis is away each process counts by itself: a limit that is too generous for a while is better than a gateway
+that stands still.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from enum import StrEnum
+
+from limits import RateLimitItem, RateLimitItemPerHour
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from clipwarden import logs
+from clipwarden.settings import Settings
+from clipwarden_api.refusals import Refusal
+
+log = logs.logger(__name__)
+
+#: Seconds that Redis gets to answer, and for which it is left alone when it has not.
+_PATIENCE, _PAUSE = 0.25, 5.0
+
+
+class Allowed(StrEnum):
+    """What is counted apart from each other."""
+
+    CALLS = "calls"
+    UPLOADS = "uploads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What is left of an hour's allowance."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
+
+    def headers(self) -> dict[str, str]:
+        """Return it as Cloudinary's SDKs read it."""
+        return {
+            "X-FeatureRateLimit-Limit": str(self.limit),
+            "X-FeatureRateLimit-Remaining": str(self.remaining),
+            "X-FeatureRateLimit-Reset": format_datetime(self.resets_at, usegmt=True),
+        }
+
+
+class Allowances:
+    """Counts what accounts do; usable from many threads at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Contact nobody yet."""
+        api, redis = settings.api, settings.redis
+        per_hour = {Allowed.CALLS: api.calls_per_hour, Allowed.UPLOADS: api.uploads_per_hour}
+        self._items: Mapping[Allowed, RateLimitItem] = {
+            one: RateLimitItemPerHour(amount, namespace=one) for one, amount in per_hour.items()
+        }
+        self._everybody: Storage = RedisStorage(
+            redis.url.get_secret_value(),
+            key_prefix=f"{redis.namespace}:allowance",
+            wrap_exceptions=True,
+            socket_timeout=_PATIENCE,
+            socket_connect_timeout=_PATIENCE,
+        )
+        self._ourselves: Storage = MemoryStorage()
+        self._alone_until = 0.0
+
+    def spend(self, account_id: str, what: Allowed) -> Allowance:
+        """Count one and return what is left; raises Refusal where nothing was."""
+        if time.monotonic() >= self._alone_until:
+            try:
+                return self._spend(self._everybody, account_id, what)
+            except StorageError as exc:
+                log.warning("calls are counted by this process alone", reason=str(exc.storage_error))
+                self._alone_until = time.monotonic() + _PAUSE
+        return self._spend(self._ourselves, account_id, what)
+
+    def _spend(self, storage: Storage, account_id: str, what: Allowed) -> Allowance:
+        item, limiter = self._items[what], FixedWindowRateLimiter(storage)
+        granted = limiter.hit(item, account_id)
+        window = limiter.get_window_stats(item, account_id)
+        resets_at = datetime.fromtimestamp(window.reset_time, UTC)
+        left = Allowance(limit=item.amount, remaining=window.remaining, resets_at=resets_at)
+        if not granted:
+            message = (
+                f"Rate limit exceeded: {item.amount} {what} per hour are allowed, again from {resets_at:%H:%M} UTC"
+            )
+            raise Refusal(420, message, headers=left.headers())
+        return left
