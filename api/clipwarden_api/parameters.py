@@ -16,7 +16,7 @@ class File:
 
     name: str  #: As the program called it, without folders; empty where it had no name.
     stored: Stored
-    sha256: str
+    sha256: str | None  #: Unknown for a file that came in chunks.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,13 @@ from starlette.routing import Route
 
 from clipwarden.store import library
 from clipwarden.store.engine import read
-from clipwarden_api import asking, calls, credentials, form, removing, renaming, resources, uploading
+from clipwarden_api import asking, calls, chunks, credentials, form, removing, renaming, resources, uploading
 from clipwarden_api.allowance import Allowed
+from clipwarden_api.chunks import Chunk, Known
 from clipwarden_api.credentials import Caller
 from clipwarden_api.fields import Values
 from clipwarden_api.parameters import File, Parameters
+from clipwarden_api.refusals import bad
 from clipwarden_api.services import Services
 from clipwarden_api.sink import Sink
 
@@ -41,6 +43,8 @@ def routes() -> list[Route]:
 async def _upload(request: Request) -> Response:
     services = calls.services_of(request)
     wanted = calls.resource_type(request.path_params, auto=True)
+    if (chunk := chunks.read_headers(request.headers, limit=services.settings.media.max_bytes)) is not None:
+        return await _receive(request, wanted, chunk)
 
     began: list[str] = []
     admitted: list[Caller] = []
@@ -50,7 +54,8 @@ async def _upload(request: Request) -> Response:
         if "signature" in values or "authorization" in request.headers:
             admitted.append(await run_in_threadpool(_admitted, services, request, values))
         began.append(filename or "")
-        return await run_in_threadpool(uploading.sink, services)
+        target = await run_in_threadpool(uploading.place, services)
+        return uploading.sink(services, target, limit=limit)
 
     limit = services.settings.media.max_bytes
     async with form.reading(request, services.settings.upload, on_file, limit=limit) as found:
@@ -66,6 +71,23 @@ async def _upload(request: Request) -> Response:
         asked = Parameters(values=found.fields, file=file)
         answer = await run_in_threadpool(uploading.upload, services, caller, wanted, asked, signed=signed)
     return JSONResponse(answer)
+
+
+async def _receive(request: Request, wanted: str, chunk: Chunk) -> Response:
+    """Take a chunk of a file: who sends it has to say so before its bytes."""
+    services, receiving = calls.services_of(request), chunks.Receiving(calls.services_of(request), chunk, wanted)
+    callers: list[Caller] = []
+
+    async def on_file(values: Values, filename: str | None, _: str | None) -> Sink | Known:
+        caller, signed = await run_in_threadpool(_caller, services, request, values)
+        await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.UPLOADS)
+        callers.append(caller)
+        return await receiving.begin(caller, values, filename or "", signed=signed)
+
+    async with form.reading(request, services.settings.upload, on_file, limit=chunk.size) as found:
+        if found.file is None:
+            raise bad("A chunk must bring its bytes as a file")
+        return JSONResponse(await receiving.finish(callers[0], found.file))
 
 
 def _admitted(services: Services, request: Request, values: Values) -> Caller:

@@ -11,14 +11,14 @@ from clipwarden.media import sources
 from clipwarden.media.fingerprint import Digesting, fingerprint
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Account, Asset, Facts, Location, Moderation, ResourceType
-from clipwarden.store import library, moderations, presets
+from clipwarden.store import library, moderations, presets, uploads
 from clipwarden.store.engine import read, write
 from clipwarden_api import asking, rendering
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import Refusal, bad, not_found
 from clipwarden_api.services import Services
-from clipwarden_api.sink import Sink
+from clipwarden_api.sink import Session, Sink
 
 log = logs.logger(__name__)
 
@@ -38,24 +38,36 @@ class _Arrived:
     ours: bool  #: Whether the bytes were stored for this upload, and go if it is refused.
 
 
-def upload(services: Services, caller: Caller, wanted: str, form: Parameters, *, signed: bool) -> dict[str, Any]:
+class AlreadyAsset(Exception):
+    """Raised where an upload in chunks has become an asset already: the bytes are that one's."""
+
+
+def upload(
+    services: Services, caller: Caller, wanted: str, form: Parameters, *, signed: bool, upload_row: str | None = None
+) -> dict[str, Any]:
     """Store a file as an asset, ask for its moderation, and return what Cloudinary's upload answers.
 
+    ``upload_row`` is the row of an upload in chunks, which becomes an asset only once: else AlreadyAsset is raised.
     Raises Refusal, or a ClipwardenError, and leaves nothing behind then.
     """
     account = caller.account
     asked = asking.read(form, account, _preset(services, account, form), signed=signed)
     if not asked.overwrite and (there := _present(services, account, asked, wanted)) is not None:
-        return _answer(services, caller, there) | {"existing": True}
+        if upload_row is not None:
+            with write(services.engine) as conn:
+                uploads.become(conn, upload_row, there.id)
+        if form.file is not None:
+            services.media.delete(form.file.stored.location)
+        return answer(services, caller, there) | {"existing": True}
     arrived = _take(services, wanted, form)
     try:
-        asset, overwritten = _accept(services, caller, asked, arrived)
+        asset, overwritten = _accept(services, caller, asked, arrived, upload_row)
     except (Refusal, errors.PermanentError):
         # Any other failure may have come after the commit: then the bytes are the asset's.
         if arrived.ours:
             services.media.delete(arrived.bytes.stored.location)
         raise
-    return _answer(services, caller, asset) | ({"overwritten": True} if overwritten else {})
+    return answer(services, caller, asset) | ({"overwritten": True} if overwritten else {})
 
 
 def explicit(services: Services, caller: Caller, wanted: str, form: Parameters) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def explicit(services: Services, caller: Caller, wanted: str, form: Parameters) 
         asset = library.describe(conn, asset, now=now, **changes(form))
         wanted_urls = asking.urls(form.text("notification_url"))
         moderations.accept_all(conn, asking.requests(asset, parameters, wanted_urls, now=now), now=now)
-    return _answer(services, caller, asset)
+    return answer(services, caller, asset)
 
 
 def changes(form: Parameters) -> dict[str, Any]:
@@ -97,7 +109,9 @@ def named(resource_type: str, form: Parameters) -> library.Name:
     )
 
 
-def _accept(services: Services, caller: Caller, asked: asking.Asked, arrived: _Arrived) -> tuple[Asset, bool]:
+def _accept(
+    services: Services, caller: Caller, asked: asking.Asked, arrived: _Arrived, upload_row: str | None
+) -> tuple[Asset, bool]:
     now = services.clock.now()
     with write(services.engine) as conn:
         name = asked.name(arrived.resource_type)
@@ -105,11 +119,14 @@ def _accept(services: Services, caller: Caller, asked: asking.Asked, arrived: _A
         asset = library.describe(conn, asset, now=now, tags=list(asked.tags), context=asked.context)
         requests = asking.requests(asset, asked.moderation, asked.notification_urls, now=now)
         moderations.accept_all(conn, requests, now=now)
+        if upload_row is not None and not uploads.become(conn, upload_row, asset.id):
+            raise AlreadyAsset
     log.info("asset stored", account=caller.account.name, asset_id=asset.id, bytes=asset.bytes)
     return asset, there
 
 
-def _answer(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
+def answer(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
+    """Return what Cloudinary's upload answers of an asset."""
     with read(services.engine) as conn:
         present: list[Moderation] = library.moderations_of(conn, [asset.id])[asset.id]
     return rendering.uploaded(caller, asset, present, public_url=services.public_url)
@@ -148,15 +165,14 @@ def _source(services: Services, form: Parameters) -> Location | str:
     return found if isinstance(found, Location) else given
 
 
-def sink(services: Services) -> Sink:
-    """Return what takes a file's bytes to where a new asset's belong."""
-    upload = services.settings.upload
-    return Sink(
-        services.room, services.media, _place(services), limit=services.settings.media.max_bytes, lanes=upload.lanes
-    )
+def sink(services: Services, target: Location, *, limit: int, session: Session | None = None) -> Sink:
+    """Return what takes a file's bytes, or those of a chunk, to where a new asset's belong."""
+    lanes = services.settings.upload.lanes
+    return Sink(services.room, services.media, target, limit=limit, lanes=lanes, session=session)
 
 
-def _place(services: Services) -> Location:
+def place(services: Services) -> Location:
+    """Return where a new asset's bytes belong."""
     with read(services.engine) as conn:
         bucket = placing.home(conn, services.quotas, services.settings.media.bucket)
     return Location(bucket=bucket, key=f"videos/{ids.new_id()}")
@@ -164,22 +180,24 @@ def _place(services: Services) -> Location:
 
 def _take(services: Services, wanted: str, form: Parameters) -> _Arrived:
     """Return what came in; what was stored for it is deleted where it is refused."""
-    if form.file is not None:
+    if form.file is not None and form.file.sha256 is not None:
         return _kept(services, wanted, form.file.stored, form.file.sha256)
+    if form.file is not None:  # It came in chunks: who receives those knows whether the bytes may go.
+        return _known(services, wanted, form.file.stored, None, ours=False)
     source = _source(services, form)
     if isinstance(source, Location):
-        return _known(services, wanted, services.media.head(source), None)
+        return _known(services, wanted, services.media.head(source), None, ours=False)
     with tempfile.TemporaryFile() as spool:
         _fetch(services, source, spool)
         spool.seek(0)
         digesting = Digesting(spool)
-        stored = services.media.put(_place(services), digesting.buffered())
+        stored = services.media.put(place(services), digesting.buffered())
     return _kept(services, wanted, stored, digesting.hexdigest())
 
 
 def _kept(services: Services, wanted: str, stored: Stored, sha256: str) -> _Arrived:
     try:
-        return _known(services, wanted, stored, sha256)
+        return _known(services, wanted, stored, sha256, ours=True)
     except BaseException:
         services.media.delete(stored.location)
         raise
@@ -208,13 +226,13 @@ def _picture(beginning: bytes) -> str | None:
     return next((name for magic, name in _PICTURES.items() if beginning.startswith(magic)), None)
 
 
-def _known(services: Services, wanted: str, stored: Stored, sha256: str | None) -> _Arrived:
+def _known(services: Services, wanted: str, stored: Stored, sha256: str | None, *, ours: bool) -> _Arrived:
     """Look what came in: a video is probed, and refused when it cannot be analysed."""
     with services.media.open(stored.location, start=0, end=16) as beginning:
         picture = _picture(beginning.read(16))
     kind, facts, file_format = _looked_at(services, wanted, stored, picture)
     arrived = library.Bytes(stored=stored, fingerprint=fingerprint(stored, sha256), facts=facts, format=file_format)
-    return _Arrived(resource_type=kind, bytes=arrived, ours=sha256 is not None)
+    return _Arrived(resource_type=kind, bytes=arrived, ours=ours)
 
 
 def _looked_at(

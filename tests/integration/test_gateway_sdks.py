@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,18 @@ def test_assets_are_renamed_tagged_and_destroyed(sdk: Sdk, gateway: Gateway) -> 
     with pytest.raises(SdkError) as caught:
         sdk("api.resource", "new/name", resource_type="video")
     assert (caught.value.status, caught.value.name) in {(404, ""), (None, "NotFound")}
+
+
+def test_a_large_video_comes_in_chunks(sdk: Sdk, gateway: Gateway, tmp_path: Path) -> None:
+    content = clip(gateway).read_bytes()
+    filling = bytes(12 * 1024**2)
+    large = tmp_path / "large.mp4"
+    large.write_bytes(content + struct.pack(">I4s", len(filling) + 8, b"free") + filling)
+    options = {"public_id": "large", "folder": "in", "moderation": KIND, "chunk_size": 6 * 1024**2}
+    answer = sdk("uploader.upload_large", str(large), resource_type="video", **options)
+    assert (answer["public_id"], answer["bytes"], answer["done"]) == ("in/large", large.stat().st_size, True)
+    assert answer["moderation"][0]["kind"] == KIND
+    assert bytes_at(answer["secure_url"], gateway) == large.read_bytes()
 
 
 def test_a_data_uri_is_a_file(sdk: Sdk) -> None:

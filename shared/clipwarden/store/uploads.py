@@ -1,0 +1,137 @@
+"""Uploads in chunks: what has come of each, and what its first chunk asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from clipwarden import ids
+from clipwarden.moderation import Location
+from clipwarden.store import rows
+from clipwarden.store.schema import uploads as table
+
+_c = table.c
+
+#: How long an upload may rest between two chunks, and how long the answer to its last one is remembered.
+LIFETIME = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An upload of which some chunks have come."""
+
+    id: str
+    account_id: str
+    upload_id: str  #: As the program calls it.
+    target: Location
+    token: str  #: Of the media store.
+    parts: tuple[tuple[int, str], ...]  #: Numbers and etags of what has come.
+    next_part: int  #: The number that the next chunk's first part gets; none is given twice.
+    parameters: Mapping[str, Any]  #: What the first chunk asked for.
+    asset_id: str | None  #: What it has become.
+    received: int  #: Bytes, without a gap.
+
+
+def begin(
+    conn: Connection,
+    *,
+    account_id: str,
+    upload_id: str,
+    target: Location,
+    token: str,
+    parameters: Mapping[str, Any],
+    now: datetime,
+) -> Upload | None:
+    """Remember an upload whose first chunk comes in; ``None`` where the account has one of this id."""
+    values = {
+        "id": ids.new_id(),
+        "account_id": account_id,
+        "upload_id": upload_id,
+        "bucket": target.bucket,
+        "key": target.key,
+        "token": token,
+        "parts": {"kept": [], "next": 1},
+        "parameters": dict(parameters),
+        "received": 0,
+        "created_at": now,
+        "updated_at": now,
+        "expires_at": now + LIFETIME,
+    }
+    row = rows.insert_unless_present(conn, table, values)
+    return _parse(row) if row is not None else None
+
+
+def find(conn: Connection, account_id: str, upload_id: str, *, for_update: bool = False) -> Upload | None:
+    """Return the account's upload of this id, held from others' changes if it is to be updated."""
+    query = sa.select(table).where(_c.account_id == account_id, _c.upload_id == upload_id)
+    row = conn.execute(query.with_for_update() if for_update else query).mappings().one_or_none()
+    return _parse(row) if row is not None else None
+
+
+def reserve(conn: Connection, upload: Upload, parts: int) -> int:
+    """Return the first of so many part numbers that nobody else gets; the upload is to be held for update."""
+    document = {"kept": [list(part) for part in upload.parts], "next": upload.next_part + parts}
+    conn.execute(sa.update(table).where(_c.id == upload.id).values(parts=document))
+    return upload.next_part
+
+
+def extend(
+    conn: Connection, id: str, *, start: int, end: int, parts: Sequence[tuple[int, str]], now: datetime
+) -> Upload | None:
+    """Add a chunk's parts and return the upload; ``None`` where other bytes than those up to ``start`` have come."""
+    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
+    if row is None or row["received"] != start:
+        return None
+    document = {**row["parts"], "kept": [*row["parts"]["kept"], *map(list, parts)]}
+    values = {"parts": document, "received": end, "updated_at": now, "expires_at": now + LIFETIME}
+    changed = sa.update(table).where(_c.id == id).values(**values).returning(table)
+    return _parse(conn.execute(changed).mappings().one())
+
+
+def become(conn: Connection, id: str, asset_id: str) -> bool:
+    """Record what an upload has become, once: ``False``, and nothing changed, where that is known already."""
+    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
+    if row is None or "asset_id" in row["parts"]:
+        return False
+    document = {**row["parts"], "asset_id": asset_id}
+    conn.execute(sa.update(table).where(_c.id == id).values(parts=document))
+    return True
+
+
+def abandon(conn: Connection, id: str) -> bool:
+    """Remove an upload that has become no asset, and say whether it was one; it becomes none from then on."""
+    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
+    if row is None or "asset_id" in row["parts"]:
+        return False
+    forget(conn, id)
+    return True
+
+
+def expired(conn: Connection, now: datetime, limit: int) -> list[Upload]:
+    """Return some uploads that nobody goes on with."""
+    query = sa.select(table).where(_c.expires_at <= now).order_by(_c.expires_at).limit(limit)
+    return [_parse(row) for row in conn.execute(query).mappings()]
+
+
+def forget(conn: Connection, id: str) -> None:
+    """Remove an upload's row."""
+    conn.execute(sa.delete(table).where(_c.id == id))
+
+
+def _parse(row: RowMapping) -> Upload:
+    parts = row["parts"]
+    return Upload(
+        id=row["id"],
+        account_id=row["account_id"],
+        upload_id=row["upload_id"],
+        target=Location(bucket=row["bucket"], key=row["key"]),
+        token=row["token"],
+        parts=tuple((number, etag) for number, etag in parts["kept"]),
+        next_part=parts["next"],
+        parameters=row["parameters"],
+        asset_id=parts.get("asset_id"),
+        received=row["received"],
+    )
