@@ -6,9 +6,10 @@ from starlette.routing import Route
 
 from clipwarden.moderation import ResourceType
 from clipwarden.store import library
-from clipwarden_api import calls, presets, removing, resources, restoring, triggers, usage
+from clipwarden_api import calls, presets, removing, resources, restoring, searching, triggers, usage
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
+from clipwarden_api.refusals import bad
 from clipwarden_api.services import Services
 
 _ASSET_ID = "[0-9a-f]{32}"
@@ -21,6 +22,8 @@ def routes() -> list[Route]:
         Route(f"{base}/ping", calls.admin(_ping), methods=["GET"]),
         Route(f"{base}/resources", calls.admin(_types), methods=["GET"]),
         Route(f"{base}/resources/by_asset_ids", calls.admin(_by_asset_ids), methods=["GET"]),
+        Route(f"{base}/resources/search", calls.admin(searching.search), methods=["GET", "POST"]),
+        Route(f"{base}/resources/{{resource_type}}/context", calls.admin(_by_context), methods=["GET"]),
         Route(f"{base}/usage", calls.admin(usage.report), methods=["GET"]),
         Route(f"{base}/usage/{{date}}", calls.admin(usage.report), methods=["GET"]),
         Route(f"{base}/config", calls.admin(usage.config), methods=["GET"]),
@@ -79,6 +82,13 @@ def _by_asset_ids(services: Services, caller: Caller, asked: Parameters, path: d
 
 def _by_tag(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     return resources.listing(services, caller, asked, resource_type=calls.resource_type(path), tag=path["tag"])
+
+
+def _by_context(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
+    if (key := asked.text("key")) is None:
+        raise bad("Missing required parameter - key")
+    pair = (key, asked.text("value"))
+    return resources.listing(services, caller, asked, resource_type=calls.resource_type(path), pair=pair)
 
 
 def _by_moderation(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:

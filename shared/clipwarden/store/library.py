@@ -151,32 +151,35 @@ def listed(
     type: str | None = None,
     prefix: str | None = None,
     tag: str | None = None,
+    pair: tuple[str, str | None] | None = None,
     limit: int,
     after: str | None = None,
     newest_first: bool = True,
 ) -> Page:
     """Return a page of the account's library by the time at which assets came in.
 
-    Rejected assets are not in it, nor those that wait for a verdict where the account has those hidden. Raises Conflict
-    when ``after`` is not a cursor.
+    ``pair`` is a key of their context, and its value if that matters. Rejected assets are not in it, nor those that
+    wait for a verdict where the account has those hidden. Raises Conflict when ``after`` is not a cursor.
     """
-    query = sa.select(table).where(
-        _c.account_id == account.id,
-        _c.resource_type == resource_type,
-        _c.deleted_at.is_(None),
-        _c.wanted == Placement.LIBRARY,
-        _c.bucket.is_not(None),
-    )
+    query = sa.select(table).where(_c.account_id == account.id, _c.resource_type == resource_type, *visible(account))
     if type is not None:
         query = query.where(_c.type == type)
     if prefix is not None:
         query = query.where(_begins(_c.public_id, prefix))
     if tag is not None:
         query = query.where(_c.id.in_(_tagged(account.id, tag)))
-    if not account.pending_listed:
-        waiting = sa.select(_m.id).where(_m.asset_id == _c.id, _m.superseded.is_(False))
-        query = query.where(~waiting.where(_m.status.in_([Status.PENDING, Status.QUEUED])).exists())
+    if pair is not None:
+        query = query.where(_c.id.in_(_described(account.id, *pair)))
     return _page(conn, query, (_c.created_at, _c.id), limit=limit, after=after, newest_first=newest_first)
+
+
+def visible(account: Account) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions under which an asset is in the account's listings."""
+    there = [_c.deleted_at.is_(None), _c.wanted == Placement.LIBRARY, _c.bucket.is_not(None)]
+    if account.pending_listed:
+        return there
+    waiting = sa.select(_m.id).where(_m.asset_id == _c.id, _m.superseded.is_(False))
+    return [*there, ~waiting.where(_m.status.in_([Status.PENDING, Status.QUEUED])).correlate(table).exists()]
 
 
 def present(
@@ -277,6 +280,12 @@ def _begins(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool
 
 def _tagged(account_id: str, tag: str) -> sa.Select[Any]:
     return sa.select(asset_tags.c.asset_id).where(asset_tags.c.account_id == account_id, asset_tags.c.tag == tag)
+
+
+def _described(account_id: str, key: str, value: str | None) -> sa.Select[Any]:
+    kept = asset_context.c
+    pairs = sa.select(kept.asset_id).where(kept.account_id == account_id, kept.key == key)
+    return pairs if value is None else pairs.where(kept.value == value)
 
 
 def _page(

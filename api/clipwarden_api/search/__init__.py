@@ -1,0 +1,1 @@
+"""Cloudinary's search expressions over the library: what they say, about which fields, and as SQL."""
