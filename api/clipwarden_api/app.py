@@ -1,6 +1,8 @@
 """The gateway as an ASGI application: which path leads to which call, and what every answer carries."""
 
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 from starlette.applications import Starlette
@@ -14,15 +16,18 @@ from clipwarden import errors, logs
 from clipwarden_api import admin, delivery, health, previews, refusals, upload_api
 from clipwarden_api.refusals import Refusal
 from clipwarden_api.services import Services
+from clipwarden_api.watching import Watched
 
 log = logs.logger(__name__)
 
 
 def build(services: Services) -> Starlette:
     """Return the application."""
+    routes = [*health.routes(), *upload_api.routes(), *admin.routes(), *previews.routes(), *delivery.routes()]
     app = Starlette(
-        routes=[*health.routes(), *upload_api.routes(), *admin.routes(), *previews.routes(), *delivery.routes()],
-        middleware=[Middleware(_Identified)],
+        routes=routes,
+        lifespan=_lifespan,
+        middleware=[Middleware(Watched, routes=routes), Middleware(_Identified)],
         exception_handlers={
             Refusal: _refused,
             errors.ClipwardenError: _failed,
@@ -32,6 +37,13 @@ def build(services: Services) -> Starlette:
     )
     app.state.services = services
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    yield
+    services: Services = app.state.services
+    await services.room.close()
 
 
 class _Identified:

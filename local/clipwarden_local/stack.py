@@ -69,6 +69,7 @@ class Stack:
         self.port = options.port or free_port()
         self.endpoint_port = free_port()
         self.metrics_port = options.metrics_port or free_port()
+        self.gateway_metrics_port = free_port()
         self.redis_port = free_port()
 
     def __enter__(self) -> Self:
@@ -142,6 +143,7 @@ class Stack:
             "CLIPWARDEN_WORKER__METRICS_PORT": str(self.metrics_port),
             "CLIPWARDEN_CALLBACK__ALLOW_NETWORKS": "127.0.0.0/8,::1/128",
             "CLIPWARDEN_API__PORT": str(self.port),
+            "CLIPWARDEN_API__METRICS_PORT": str(self.gateway_metrics_port),
             "CLIPWARDEN_LOG__LEVEL": self.options.log_level,
             # The local endpoint checks no signature, but boto3 insists on having something to sign with.
             "AWS_ACCESS_KEY_ID": "local",

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from clipwarden.cli import output
+from clipwarden.processes import stop_on_signals
 from clipwarden_local.stack import Options, Stack
-from clipwarden_workers.process import stop_on_signals
 
 #: What a person pastes into a shell to see the gateway work.
 _UPLOAD = """\

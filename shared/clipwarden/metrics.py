@@ -37,6 +37,11 @@ FENCED = Counter("clipwarden_fenced_total", "Messages that found their row taken
 DELIVERIES = Counter("clipwarden_delivery_attempts_total", "Attempts to deliver a callback.", ["outcome"])
 HINTS = Counter("clipwarden_hints_total", "Messages that a job has ended.", ["outcome"])
 LABELS_REUSED = Counter("clipwarden_labels_reused_total", "Moderations judged by labels that were there already.")
+HTTP_REQUESTS = Counter("clipwarden_http_requests_total", "Requests to the gateway.", ["route", "method", "status"])
+HTTP_SECONDS = Histogram(
+    "clipwarden_http_request_seconds", "Time from a request's head to its answer's end.", ["route"], buckets=_BUCKETS
+)
+UPLOADED_BYTES = Counter("clipwarden_uploaded_bytes_total", "Bytes of requests' bodies.")
 S3_EVENTS = Counter("clipwarden_s3_events_total", "S3 events.", ["outcome"])
 
 #: The media type of an exposition.

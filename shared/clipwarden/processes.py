@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -24,6 +25,7 @@ class Child:
     name: str
     argv: list[str]
     env: Mapping[str, str] = field(default_factory=dict)  #: In addition to our own environment.
+    files: tuple[int, ...] = ()  #: Descriptors that it inherits under their numbers.
     output: Path | None = None  #: File that what it prints is appended to; ours without one.
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -47,8 +49,17 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=self.files,
             )
         self.started = time.monotonic()
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 class Supervisor:
@@ -74,8 +85,14 @@ class Supervisor:
         for child in self.children:
             self._tend(child)
 
-    def stop(self, patience: float = 30.0) -> None:
-        """End all children, the last one first, with SIGTERM and after ``patience`` seconds with SIGKILL."""
+    def stop(self, patience: float = 30.0, *, together: bool = False) -> None:
+        """End all children, the last one first, with SIGTERM and after ``patience`` seconds with SIGKILL.
+
+        Each is waited for before the one that it may need ends, unless they all end ``together``.
+        """
+        for child in self.children if together else ():
+            if child.process is not None:
+                child.process.terminate()
         for child in reversed(self.children):
             if child.process is None:
                 continue

@@ -239,6 +239,10 @@ class ApiSettings(Group):
     """Address to listen at."""
     port: int = Field(default=8080, ge=0, le=65535)
     """Port to listen at; 0 for any that is free."""
+    metrics_host: str = "127.0.0.1"
+    """Address at which the gateway's `/metrics` and `/healthz` are served."""
+    metrics_port: int = Field(default=9192, ge=0, le=65535)
+    """Port for them; 0 serves nothing."""
     source_buckets: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """Buckets of which every account may have objects moderated as `s3://BUCKET/KEY`, separated by commas."""
     calls_per_hour: int = Field(default=50_000, ge=1)

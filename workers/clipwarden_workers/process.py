@@ -1,6 +1,5 @@
 """One worker process: Dramatiq's threads and a dispatcher, from the first signal of life to a clean end."""
 
-import signal
 import threading
 from collections.abc import Collection
 
@@ -56,14 +55,6 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
 def readers(services: Services) -> list[sqs.Reader]:
     """Return what reads the queues of AWS that the settings name."""
     return [*completions.readers(services), *s3_events.readers(services)]
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def _prepare(services: Services, stop: threading.Event) -> bool:

@@ -9,11 +9,12 @@ import sys
 import tempfile
 import threading
 
-from clipwarden import errors, logs
-from clipwarden.processes import Child, Supervisor
+from clipwarden import errors, logs, monitoring
+from clipwarden.processes import Child, Supervisor, stop_on_signals
 from clipwarden.settings import LogFormat, Settings
-from clipwarden_workers import monitoring, process
+from clipwarden_workers import process
 from clipwarden_workers.bus import Queue
+from clipwarden_workers.gauges import Gauges
 
 log = logs.logger(__name__)
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     queues = _queues(arguments.queues)
     logs.configure(settings.log)
-    stop = process.stop_on_signals()
+    stop = stop_on_signals()
     if arguments.child:
         process.serve(settings, queues, stop=stop)
     else:
@@ -70,7 +71,9 @@ def _supervise(settings: Settings, arguments: argparse.Namespace, stop: threadin
     try:
         for number in range(arguments.processes):
             supervisor.start(_child(number, arguments, figures))
-        with monitoring.serving(settings, figures, supervisor):
+        place = (settings.worker.metrics_host, settings.worker.metrics_port)
+        readings = Gauges(settings).readings()
+        with monitoring.serving(place, figures, supervisor, readings, port="CLIPWARDEN_WORKER__METRICS_PORT"):
             supervisor.watch(stop)
     finally:
         supervisor.stop(patience=settings.worker.drain + 10)

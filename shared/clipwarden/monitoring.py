@@ -1,36 +1,42 @@
-"""``/metrics`` and ``/healthz`` of a group of worker processes, served by their supervisor."""
+"""``/metrics`` and ``/healthz`` of a group of processes, served by their supervisor."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from clipwarden import errors, logs, metrics
 from clipwarden.processes import Supervisor
-from clipwarden.settings import Settings
-from clipwarden_workers.gauges import Gauges
 
 log = logs.logger(__name__)
 
 
 @contextmanager
-def serving(settings: Settings, directory: str, supervisor: Supervisor) -> Iterator[None]:
-    """Serve for the time of the block, on the port that the settings name; port 0 serves nothing."""
-    worker = settings.worker
-    if not worker.metrics_port:
+def serving(
+    place: tuple[str, int],
+    directory: str,
+    supervisor: Supervisor,
+    readings: Sequence[metrics.Readings] = (),
+    *,
+    port: str,
+) -> Iterator[None]:
+    """Serve for the time of the block; port 0 serves nothing. ``port`` names the setting that says which one.
+
+    Figures are those that the supervisor's processes write to the directory, and the readings.
+    """
+    host, number = place
+    if not number:
         yield
         return
-    handler = _handler(Gauges(settings).readings(), directory, supervisor)
     try:
-        server = ThreadingHTTPServer((worker.metrics_host, worker.metrics_port), handler)
+        server = ThreadingHTTPServer(place, _handler(readings, directory, supervisor))
     except OSError as exc:
-        where = f"{worker.metrics_host}:{worker.metrics_port}"
-        hint = "CLIPWARDEN_WORKER__METRICS_PORT names another port, or 0 for none"
-        raise errors.ConfigurationError(f"cannot serve metrics on {where}: {exc.strerror}; {hint}") from exc
+        hint = f"{port} names another port, or 0 for none"
+        raise errors.ConfigurationError(f"cannot serve metrics on {host}:{number}: {exc.strerror}; {hint}") from exc
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    log.info("metrics served", url=f"http://{worker.metrics_host}:{server.server_port}/metrics")
+    log.info("metrics served", url=f"http://{host}:{server.server_port}/metrics")
     try:
         yield
     finally:
@@ -38,7 +44,9 @@ def serving(settings: Settings, directory: str, supervisor: Supervisor) -> Itera
         server.server_close()
 
 
-def _handler(readings: list[metrics.Readings], directory: str, supervisor: Supervisor) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    readings: Sequence[metrics.Readings], directory: str, supervisor: Supervisor
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the base class dispatches on this name
             if self.path == "/metrics":

@@ -1,0 +1,60 @@
+"""Every request as Prometheus figures: by the route that it took, never by its path, which anybody may make up."""
+
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any
+
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clipwarden import metrics
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+
+class Watched:
+    """Counts and times requests; it stands outside of everything else."""
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self._app = app
+        self._paths = dict(_paths(routes))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and look at what comes and goes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = perf_counter(), 0
+
+        async def received() -> Message:
+            message = await receive()
+            metrics.UPLOADED_BYTES.inc(len(message.get("body", b"")))
+            return message
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, received, sent)
+        finally:
+            self._tell(scope, status, perf_counter() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        route = self._paths.get(scope.get("endpoint"), "none")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        # Nothing was answered to who went away before.
+        metrics.HTTP_REQUESTS.labels(route, method, status or "none").inc()
+        metrics.HTTP_SECONDS.labels(route).observe(seconds)
+
+
+def _paths(routes: Iterable[BaseRoute], prefix: str = "") -> list[tuple[Any, str]]:
+    found: list[tuple[Any, str]] = []
+    for route in routes:
+        if isinstance(route, Route):
+            found.append((route.endpoint, prefix + route.path))
+        elif isinstance(route, Mount):
+            found += _paths(route.routes, prefix + route.path)
+    return found
