@@ -8,12 +8,13 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs
 from clipwarden_api import admin, delivery, health, previews, refusals, upload_api
+from clipwarden_api.lingering import Lingering
 from clipwarden_api.refusals import Refusal
 from clipwarden_api.services import Services
 from clipwarden_api.watching import Watched
@@ -27,9 +28,10 @@ def build(services: Services) -> Starlette:
     app = Starlette(
         routes=routes,
         lifespan=_lifespan,
-        middleware=[Middleware(Watched, routes=routes), Middleware(_Identified)],
+        middleware=[Middleware(Watched, routes=routes), Middleware(Lingering), Middleware(_Identified)],
         exception_handlers={
             Refusal: _refused,
+            ClientDisconnect: _gone,
             errors.ClipwardenError: _failed,
             HTTPException: _unknown,
             Exception: _broken,
@@ -65,6 +67,10 @@ class _Identified:
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
             await send(message)
 
+        if any(character < " " for character in scope["path"]):
+            # No name has these, and PostgreSQL takes no NUL.
+            await (await _refused(Request(scope), refusals.not_found("this path")))(scope, receive, identified)
+            return
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, identified)
 
@@ -83,6 +89,11 @@ async def _failed(request: Request, error: Exception) -> Response:
     if refusal.status >= 500:  # noqa: PLR2004 # ours
         log.error("request failed", code=error.code, reason=str(error), path=request.url.path)
     return await _refused(request, refusal)
+
+
+async def _gone(request: Request, _: Exception) -> Response:
+    log.info("client went away", path=request.url.path[:300])
+    return Response(status_code=400)  # Nobody reads it.
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

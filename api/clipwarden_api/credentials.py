@@ -90,6 +90,8 @@ def by_signature(
 
 
 def _known(engine: Engine, cloud: str, key: str) -> Caller:
+    if "\0" in key:  # PostgreSQL takes none.
+        raise Refusal(401, "Invalid api_key")
     with read(engine) as conn:
         found = accounts.by_key(conn, key)
     if found is None or found[0].name != cloud:

@@ -16,6 +16,7 @@ from clipwarden import errors, logs, monitoring
 from clipwarden.processes import Child, Supervisor, stop_on_signals
 from clipwarden.settings import LogFormat, Settings
 from clipwarden_api import app
+from clipwarden_api.guarded import Guarded
 from clipwarden_api.services import Services, build
 
 log = logs.logger(__name__)
@@ -52,7 +53,7 @@ def serving(services: Services, *, host: str | None = None, port: int | None = N
             app.build(services),
             host=host or settings.host,
             port=settings.port if port is None else port,
-            http="httptools",
+            http=Guarded,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -93,6 +93,7 @@ async def _receive(request: Request, wanted: str, chunk: Chunk) -> Response:
 def _admitted(services: Services, request: Request, values: Values) -> Caller:
     caller = calls.authorised(services, request, values)
     services.allowances.spend(caller.account.id, Allowed.UPLOADS)
+    uploading.require(services, caller, Parameters(values=values), signed=True)
     return caller
 
 

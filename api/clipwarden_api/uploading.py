@@ -50,6 +50,23 @@ def upload(
     ``upload_row`` is the row of an upload in chunks, which becomes an asset only once: else AlreadyAsset is raised.
     Raises Refusal, or a ClipwardenError, and leaves nothing behind then.
     """
+    try:
+        return _upload(services, caller, wanted, form, signed=signed, upload_row=upload_row)
+    except (Refusal, errors.PermanentError):
+        # Any other failure may have come after the commit: then the bytes are the asset's.
+        if form.file is not None and form.file.sha256 is not None:
+            services.media.delete(form.file.stored.location)
+        raise
+
+
+def require(services: Services, caller: Caller, form: Parameters, *, signed: bool) -> None:
+    """Raise Refusal where an upload with these parameters would be refused, whatever its file is."""
+    asking.read(form, caller.account, _preset(services, caller.account, form), signed=signed)
+
+
+def _upload(
+    services: Services, caller: Caller, wanted: str, form: Parameters, *, signed: bool, upload_row: str | None
+) -> dict[str, Any]:
     account = caller.account
     asked = asking.read(form, account, _preset(services, account, form), signed=signed)
     if not asked.overwrite and (there := _present(services, account, asked, wanted)) is not None:
@@ -63,7 +80,6 @@ def upload(
     try:
         asset, overwritten = _accept(services, caller, asked, arrived, upload_row)
     except (Refusal, errors.PermanentError):
-        # Any other failure may have come after the commit: then the bytes are the asset's.
         if arrived.ours:
             services.media.delete(arrived.bytes.stored.location)
         raise
