@@ -1,7 +1,7 @@
 """What a callback says and the headers it carries; nothing is sent from here.
 
 The body has the keys of Cloudinary's moderation notification, and beside them ``moderation_id``, ``moderation_reasons``
-and, where they apply, ``moderation_labels_of`` and ``moderation_error``.
+and, where they apply, ``moderation_labels_of``, ``moderation_retries`` and ``moderation_error``.
 """
 
 import itertools
@@ -66,6 +66,8 @@ def moderation_body(
     }
     if moderation.labels_of is not None:
         body["moderation_labels_of"] = moderation.labels_of
+    if moderation.retries:
+        body["moderation_retries"] = moderation.retries
     if moderation.status is Status.ABORTED:
         body["moderation_error"] = {"code": moderation.error_code, "message": moderation.error_reason}
     return json.dumps(body, separators=(",", ":"))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from clipwarden import callback, errors, ids
 from clipwarden.moderation import BY_POLICY, Moderation, Placement, Status
-from clipwarden.store import accounts, assets, audit, deliveries, moderations
+from clipwarden.store import accounts, assets, audit, deliveries, moderations, retrying
 
 #: Where a decided asset's bytes are wanted; an abort moves nothing.
 _PLACEMENT = {Status.APPROVED: Placement.LIBRARY, Status.REJECTED: Placement.QUARANTINE}
@@ -70,19 +70,53 @@ def abort(
 
 
 def override(
-    conn: Connection, moderation_id: str, *, status: Status, by: str, labels: Labels, public_url: str, now: datetime
+    conn: Connection,
+    moderation_id: str,
+    *,
+    status: Status,
+    by: str,
+    labels: Labels,
+    public_url: str,
+    now: datetime,
+    reason: str | None = None,
 ) -> Moderation:
     """Record a human's verdict, which no automatic one undoes; it may be changed by a human again.
 
-    Raises NotFound, and Conflict for a status that is not a verdict.
+    The reason stands in the audit trail. Raises NotFound, and Conflict for a status that is not a verdict.
     """
     if status not in _PLACEMENT:
         raise errors.Conflict(f"a moderation can be approved or rejected, not {status}")
     if moderations.override(conn, moderation_id, status=status, by=by, now=now) is None:
         raise errors.NotFound(f"there is no moderation {moderation_id}")
     decided = _present(conn, moderation_id)
-    _consequences(conn, decided, labels, public_url, now, actor=f"human:{by}")
+    _consequences(conn, decided, labels, public_url, now, actor=f"human:{by}", reason=reason)
     return decided
+
+
+def cancel(
+    conn: Connection, moderation: Moderation, *, by: str, reason: str | None, public_url: str, now: datetime
+) -> Moderation:
+    """Record that nobody wants a verdict any more, and return the moderation as it is now.
+
+    Raises Conflict for one that is decided, and when it has moved on since it was read.
+    """
+    if not retrying.cancel(conn, moderation, by=by, reason=reason, now=now):
+        raise errors.Conflict(f"moderation {moderation.id} has just moved on")
+    cancelled = _present(conn, moderation.id)
+    _consequences(conn, cancelled, (), public_url, now, actor=f"human:{by}", reason=reason)
+    return cancelled
+
+
+def retry(conn: Connection, moderation: Moderation, *, by: str, reason: str | None, now: datetime) -> Moderation:
+    """Begin an aborted moderation anew, and return it; its next callback says that it is not the first.
+
+    Raises Conflict for one that cannot be begun anew, and when it has moved on since it was read.
+    """
+    if not retrying.retry(conn, moderation, now=now):
+        raise errors.Conflict(f"moderation {moderation.id} has just moved on")
+    begun = _present(conn, moderation.id)
+    _record(conn, begun, "retried", f"human:{by}", now, reason=reason)
+    return begun
 
 
 def _after(
@@ -97,13 +131,20 @@ def _after(
 
 
 def _consequences(
-    conn: Connection, decided: Moderation, labels: Labels, public_url: str, now: datetime, *, actor: str
+    conn: Connection,
+    decided: Moderation,
+    labels: Labels,
+    public_url: str,
+    now: datetime,
+    *,
+    actor: str,
+    reason: str | None = None,
 ) -> None:
     moderations.follow(conn, decided, now=now)
     if decided.status in _PLACEMENT and _rules_the_asset(conn, decided):
         assets.want(conn, decided.asset_id, _PLACEMENT[decided.status], now)
     _tell(conn, decided, labels, public_url, now)
-    _record(conn, decided, str(decided.status), actor, now)
+    _record(conn, decided, str(decided.status), actor, now, reason=reason)
 
 
 def _rules_the_asset(conn: Connection, decided: Moderation) -> bool:
@@ -146,7 +187,10 @@ def _tell(conn: Connection, decided: Moderation, labels: Labels, public_url: str
         )
 
 
-def _record(conn: Connection, decided: Moderation, action: str, actor: str, now: datetime) -> None:
+def _record(
+    conn: Connection, decided: Moderation, action: str, actor: str, now: datetime, *, reason: str | None = None
+) -> None:
+    detail = {"decision": decided.decisions, "error_code": decided.error_code}
     audit.record(
         conn,
         account_id=decided.account_id,
@@ -155,7 +199,7 @@ def _record(conn: Connection, decided: Moderation, action: str, actor: str, now:
         now=now,
         moderation_id=decided.id,
         asset_id=decided.asset_id,
-        detail={"decision": decided.decisions, "error_code": decided.error_code},
+        detail=detail | ({"reason": reason} if reason is not None else {}),
     )
 
 

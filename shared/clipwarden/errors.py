@@ -27,6 +27,8 @@
         ├── DestinationRefused         an address must not be contacted
         ├── NotFound                   no such account, asset or moderation
         ├── Conflict                   the request contradicts the present state
+        ├── KeyReused                  an idempotency key stands for another request
+        ├── KeyInUse                   a request with this idempotency key is being worked on
         └── ConfigurationError         a setting is missing or wrong
 
 Each class has a ``code``: the stable slug under which it stands in the database, in logs and in callbacks.
@@ -211,6 +213,18 @@ class Conflict(PermanentError):
     """Raised when a request contradicts the present state."""
 
     code = "conflict"
+
+
+class KeyReused(PermanentError):
+    """Raised when an idempotency key was used for another request."""
+
+    code = "idempotency_key_reused"
+
+
+class KeyInUse(PermanentError):
+    """Raised when a request with the same idempotency key is being worked on."""
+
+    code = "idempotency_key_in_use"
 
 
 class ConfigurationError(PermanentError):

@@ -233,6 +233,7 @@ class Moderation:
     superseded: bool = False  #: Whether a later one of the same kind is the asset's.
     chain: str | None = None  #: What the moderations of one request have in common, if there are several.
     chain_position: int = 0  #: Where in that chain: each waits for the approval of the one before.
+    retries: int = 0  #: How often it was begun anew after an abort.
     rejudges: str | None = None  #: The moderation that this one judges by another policy, without a job.
     verdict: dict[str, Any] | None
     decided_by: str | None  #: ``policy``, or ``human:NAME``.

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from clipwarden import errors, logs
 from clipwarden.moderation import Location, Moderation, Stage
-from clipwarden.store import assets, pools
+from clipwarden.store import assets, moderations, pools
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, looking, reuse, turn
 from clipwarden_workers.services import Services
@@ -102,9 +102,14 @@ def _explained(
 
 
 def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsExhausted) -> None:
-    """Queue the moderation again, in its place: others use the same quota, and the attempt does not count."""
+    """Queue the moderation again, in its place: others use the same quota, and the attempt does not count.
+
+    Where a human has decided meanwhile, there is nothing left to pay for.
+    """
     now = services.clock.now()
     with write(services.engine) as conn:
         pools.lower(conn, services.pool(moderation).name, now=now, wait=services.settings.rekognition.refused_wait)
-        turn.shift(conn, moderation, Stage.QUEUED, now=now, due_at=now, attempt=moderation.attempt - 1)
+        present = moderations.by_id(conn, moderation.id) or moderation
+        stage, due_at = (Stage.QUEUED, now) if present.decided_by is None else (Stage.DECIDED, None)
+        turn.shift(conn, moderation, stage, now=now, due_at=due_at, attempt=moderation.attempt - 1)
     log.warning("no slot at Rekognition", reason=str(reason))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clipwarden import ids
+from clipwarden.store import cursor
 from clipwarden.store.schema import audit_events
 
 
@@ -56,3 +57,18 @@ def of_moderation(conn: Connection, moderation_id: str) -> list[AuditEvent]:
     query = sa.select(audit_events).where(audit_events.c.moderation_id == moderation_id)
     query = query.order_by(audit_events.c.created_at, audit_events.c.id)
     return [AuditEvent(**row) for row in conn.execute(query).mappings()]
+
+
+def page(
+    conn: Connection, moderation_id: str, *, limit: int, after: str | None = None
+) -> tuple[list[AuditEvent], str | None]:
+    """Return a page of what was done to a moderation, oldest first, and the cursor of the next page, if there is one.
+
+    Raises Conflict when ``after`` is not a cursor.
+    """
+    c = audit_events.c
+    query = sa.select(audit_events).where(c.moderation_id == moderation_id)
+    query = cursor.paged(query, (c.created_at, c.id), limit=limit, after=after, newest_first=False)
+    found = [AuditEvent(**row) for row in conn.execute(query).mappings()]
+    end = found[limit - 1] if found[limit:] else None
+    return found[:limit], cursor.encode(end.created_at, end.id) if end is not None else None

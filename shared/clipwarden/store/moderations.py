@@ -16,7 +16,7 @@ from clipwarden.store.schema import moderations, one_of
 _c = moderations.c
 
 #: The stages in which a job was, or may have been, started and its labels are still to be read.
-_UNDER_WAY = (*SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
+UNDER_WAY = (*SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
 
 #: Beginning of ``decided_by`` where a human decided.
 BY_HUMAN = "human:"
@@ -142,15 +142,22 @@ def page(
     account_id: str | None = None,
     kind: Kind | None = None,
     status: Status | None = None,
+    stage: Stage | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> Page:
     """Return one page of the moderations that match all that is given; ``after`` is the last page's ``next_cursor``.
 
-    Raises Conflict when ``after`` is not a cursor.
+    ``since`` and ``before`` bound the time at which they were accepted. Raises Conflict when ``after`` is not a cursor.
     """
-    wanted = {"account_id": account_id, "kind": kind, "status": status}
+    wanted = {"account_id": account_id, "kind": kind, "status": status, "stage": stage}
     query = sa.select(moderations).where(*(_c[name] == value for name, value in wanted.items() if value is not None))
+    if since is not None:
+        query = query.where(_c.created_at >= since)
+    if before is not None:
+        query = query.where(_c.created_at < before)
     if after is not None:
         created_at, last_id = cursor.decode(after)
         last = sa.tuple_(sa.literal(created_at, _c.created_at.type), sa.literal(last_id, _c.id.type))
@@ -251,7 +258,7 @@ def override(conn: Connection, id: str, *, status: Status, by: str, now: datetim
     }
     ended = {"stage": Stage.DECIDED, "due_at": None, "fence": _c.fence + 1}
     changed = sa.update(moderations).where(_c.id == id)
-    changed = changed.values(**decision, **_unless(one_of(_c.stage, _UNDER_WAY), ended))
+    changed = changed.values(**decision, **_unless(one_of(_c.stage, UNDER_WAY), ended))
     return parse(conn.execute(changed.returning(moderations)).mappings().one())
 
 
@@ -261,8 +268,9 @@ def tell(conn: Connection, id: str, notification_urls: Sequence[str]) -> None:
 
 
 def human_since(conn: Connection, asset_id: str, *, since: datetime) -> bool:
-    """Tell whether a human has decided about any of the asset's moderations after that time."""
-    later = sa.and_(_c.asset_id == asset_id, _decided_by_human(), _c.decided_at > since)
+    """Tell whether a human has decided about any of the asset's moderations after that time; to cancel is not to."""
+    decided = sa.and_(_decided_by_human(), _c.status != Status.ABORTED)
+    later = sa.and_(_c.asset_id == asset_id, decided, _c.decided_at > since)
     return conn.execute(sa.select(sa.exists().where(later))).scalar_one() is True
 
 

@@ -257,6 +257,24 @@ uploads = sa.Table(
     sa.UniqueConstraint("account_id", "upload_id"),
 )
 
+# Requests that may be repeated: whoever works on one holds it until then, and its answer is kept for a while.
+idempotent_requests = sa.Table(
+    "idempotent_requests",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _text("key"),
+    _text("fingerprint"),
+    # Who holds it; somebody else after that time.
+    sa.Column("claim", sa.Uuid(as_uuid=False), nullable=False),
+    _moment("claimed_until"),
+    _optional("status", sa.Integer),
+    _optional("body"),
+    _moment("created_at"),
+    _moment("expires_at"),
+    sa.UniqueConstraint("account_id", "key"),
+)
+
 triggers = sa.Table(
     "triggers",
     metadata,
@@ -317,6 +335,8 @@ moderations = sa.Table(
     _flag("superseded", default=False),
     _optional("chain", sa.Uuid(as_uuid=False)),
     _given("chain_position", sa.Integer(), "0"),
+    # How often it was begun anew after an abort.
+    _given("retries", sa.Integer(), "0"),
     sa.UniqueConstraint("account_id", "idempotency_key"),
     sa.UniqueConstraint("request_token"),
 )
@@ -438,6 +458,7 @@ _partial("ix_moderations_chain", _m.chain, _m.chain_position, where=_m.chain.is_
 _a = assets.c
 sa.Index("ix_assets_listing", _a.account_id, _a.resource_type, _a.type, _a.created_at, _a.id)
 sa.Index("ix_uploads_expiry", uploads.c.expires_at)
+sa.Index("ix_idempotent_requests_expiry", idempotent_requests.c.expires_at)
 # Figures that are scraped: counted from the index alone.
 sa.Index("ix_moderations_stage", _m.stage, _m.updated_at)
 sa.Index("ix_deliveries_stage", deliveries.c.stage, deliveries.c.created_at)
