@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs
@@ -17,6 +18,7 @@ from clipwarden_api import admin, delivery, health, previews, refusals, upload_a
 from clipwarden_api.lingering import Lingering
 from clipwarden_api.refusals import Refusal
 from clipwarden_api.services import Services
+from clipwarden_api.v1 import app as v1
 from clipwarden_api.watching import Watched
 
 log = logs.logger(__name__)
@@ -24,7 +26,14 @@ log = logs.logger(__name__)
 
 def build(services: Services) -> Starlette:
     """Return the application."""
-    routes = [*health.routes(), *upload_api.routes(), *admin.routes(), *previews.routes(), *delivery.routes()]
+    routes = [
+        *health.routes(),
+        Mount("/v1", app=v1.build(services)),
+        *upload_api.routes(),
+        *admin.routes(),
+        *previews.routes(),
+        *delivery.routes(),
+    ]
     app = Starlette(
         routes=routes,
         lifespan=_lifespan,

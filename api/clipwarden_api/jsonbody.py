@@ -26,11 +26,12 @@ class JsonBody:
     def finish(self) -> Iterator[Event]:
         """Yield all fields, one after the other: a short list can have many members; an empty body has none."""
         if self._body.strip():
-            for name, value in _parse(text.decode(self._body, "the body")).items():
+            for name, value in parse(text.decode(self._body, "the body")).items():
                 yield from _fields(name, value)
 
 
-def _parse(body: str) -> dict[str, Any]:
+def parse(body: str) -> dict[str, Any]:
+    """Return the object that a text is; raises RequestRefused for any other text, and for a name given twice."""
     try:
         value = json.loads(body, parse_constant=_refuse, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as exc:

@@ -1,0 +1,1 @@
+"""clipwarden's own JSON API: moderations by their ids, below ``/v1``."""
