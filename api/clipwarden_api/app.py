@@ -107,6 +107,9 @@ async def _gone(request: Request, _: Exception) -> Response:
 
 async def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 # it is registered for these
+    if request.scope["path"].startswith("/v1/"):
+        # Starlette's mounts pass over paths with a line break.
+        return await v1.unknown(request, error)
     if error.status_code == 404:  # noqa: PLR2004 # no such path
         return await _refused(request, refusals.not_found(request.url.path[:300]))
     return await _refused(request, Refusal(400, error.detail))

@@ -20,7 +20,7 @@ def build(services: Services) -> Starlette:
     """Return the application; paths are those behind ``/v1``."""
     app = Starlette(
         routes=[*_documents(), *(_route(path, operations) for path, operations in _by_path().items())],
-        exception_handlers={HTTPException: _unknown},
+        exception_handlers={HTTPException: unknown},
     )
     app.state.services = services
     return app
@@ -51,7 +51,8 @@ def _documents() -> list[Route]:
     return [Route("/openapi.json", machine, methods=["GET"]), Route("/docs", human, methods=["GET"])]
 
 
-async def _unknown(request: Request, error: Exception) -> Response:
+async def unknown(request: Request, error: Exception) -> Response:
+    """Return the answer for a path or method that is not there."""
     assert isinstance(error, HTTPException)  # noqa: S101 # it is registered for these
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
     return handling.refused(request, Problem(error.status_code, code, error.detail, headers=error.headers))
