@@ -81,6 +81,11 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
     assert seen & set(operation.statuses) or operation.work in (changing.cancel, changing.retry)
 
 
+def test_the_document_is_one_of_openapi(document: Any) -> None:
+    document.validate()
+    assert document.raw_schema["openapi"] == "3.1.0"
+
+
 def _mend(case: "Case[Any]", decided: Moderation) -> None:
     if "id" in (case.path_parameters or {}):
         case.path_parameters["id"] = decided.id

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from clipwarden import errors
 from clipwarden.moderation import Location, Moderation, Placement, Stage, Status
 from clipwarden.store import assets, pools, presets
 from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
+from clipwarden_workers.rekognition import Rekognition
 from fixtures.gateway import Gateway
 from fixtures.pipeline import REGION
 from json_api import JsonApi
@@ -168,6 +170,9 @@ def test_moderations_are_listed_page_by_page_and_by_what_they_are(gateway: Gatew
     assert listed(f"created_before={when}") == ids[::-1]
     for wrong in ("cursor=x", "cursor=" + "f" * 32, "limit=0", "status=odd", "created_since=2026-01-01", "a=1"):
         assert api.get(f"/v1/moderations?{wrong}").status == 422, wrong
+    for beyond in ("0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"):
+        assert api.get(f"/v1/moderations?created_since={beyond}").status == 422
+    assert listed("created_since=0001-01-01T00:00:00Z") == listed("created_before=9999-12-31T23:59:59Z") != []
 
 
 def test_another_account_sees_and_changes_nothing(gateway: Gateway, api: JsonApi, stranger: JsonApi) -> None:
@@ -274,6 +279,24 @@ def test_a_job_that_runs_keeps_its_slot_when_it_is_cancelled_and_judges_nothing(
     judged = gateway.pipeline.decided(id)
     assert (judged.status, judged.attempt) == (Status.REJECTED, 1)
     eventually(lambda: _placed(gateway, judged.asset_id, Placement.QUARANTINE))
+
+
+def test_what_is_cancelled_while_rekognition_refuses_its_job_is_not_queued_again(
+    gateway: Gateway, api: JsonApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, tag: str, **__: object) -> str:
+        assert api.post(f"/v1/moderations/{tag}/cancel").status == 200
+        raise errors.SlotsExhausted("others use the quota")
+
+    monkeypatch.setattr(Rekognition, "start", refuse)
+    ended = gateway.pipeline.decided(submit(gateway, api))
+    assert (ended.status, ended.attempt, ended.due_at) == (Status.ABORTED, 0, None)
+
+
+def test_an_override_does_not_wait_for_labels_that_are_gone(gateway: Gateway, api: JsonApi) -> None:
+    id = decided(gateway, api)
+    gateway.services.media.delete(Location(bucket="clipwarden", key=_row(gateway, id).labels_key or ""))
+    assert api.post(f"/v1/moderations/{id}/override", {"verdict": "rejected"}).json["status"] == "rejected"
 
 
 def test_an_aborted_moderation_is_begun_anew_and_its_callback_says_so(gateway: Gateway, api: JsonApi) -> None:

@@ -92,10 +92,14 @@ def _held(call: Call, conn: Connection) -> Row:
 
 
 def _labels(call: Call, moderation: Row) -> list[dict[str, object]]:
+    """Return the labels that callbacks show; a verdict does not wait for those that are gone."""
     if moderation.labels_key is None:
         return []
     kept = labels.judged(call.services.media, call.services.settings.media.bucket, moderation)
-    return list(itertools.islice(kept, SHOWN_LABELS))
+    try:
+        return list(itertools.islice(kept, SHOWN_LABELS))
+    except errors.MediaNotFound:
+        return []
 
 
 def _judged(opinion: Opinion) -> Judged:

@@ -1,9 +1,9 @@
 """What requests ask for and answers say, as the served document describes it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from clipwarden.message import MAX_NOTIFICATION_URLS, Text
 from clipwarden.moderation import Kind, Stage, Status
@@ -12,6 +12,16 @@ Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Parameter = Annotated[Text, Field(min_length=1, max_length=8192)]
 Url = Annotated[Text, Field(min_length=1, max_length=4096, pattern=r"^https?://\S+$")]
 Cursor = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("this moment is not within the years 1 to 9999 of UTC") from exc
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Asking(BaseModel):
@@ -103,8 +113,8 @@ class Listing(Paging):
     kind: Kind | None = None
     status: Status | None = None
     stage: Stage | None = None
-    created_since: AwareDatetime | None = Field(default=None, description="Accepted then or later.")
-    created_before: AwareDatetime | None = Field(default=None, description="Accepted earlier than that.")
+    created_since: Moment | None = Field(default=None, description="Accepted then or later.")
+    created_before: Moment | None = Field(default=None, description="Accepted earlier than that.")
 
 
 class LabelPaging(Asking):
