@@ -11,8 +11,8 @@ from clipwarden.settings import UploadSettings
 from clipwarden_api import jsonbody, text
 from clipwarden_api.pace import paced
 from clipwarden_api.v1 import problems
-from clipwarden_api.v1.models import Asking
 from clipwarden_api.v1.problems import Problem
+from clipwarden_api.v1.requests import Asking
 
 #: Bytes of the longest body.
 LONGEST = 64 * 1024

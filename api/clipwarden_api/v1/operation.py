@@ -13,7 +13,7 @@ from clipwarden.moderation import Moderation
 from clipwarden.store import idempotency, moderations
 from clipwarden_api.credentials import Caller
 from clipwarden_api.services import Services
-from clipwarden_api.v1.models import Asking
+from clipwarden_api.v1.requests import Asking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,19 @@
 """All calls of the API: the one table that routes and document are made of."""
 
 from clipwarden_api.v1 import changing, label_stream, policies, reading, submitting
-from clipwarden_api.v1.models import (
-    AuditPage,
+from clipwarden_api.v1.models import AuditPage, LabelPage, Moderation, ModerationPage, Rejudged
+from clipwarden_api.v1.operation import Operation
+from clipwarden_api.v1.policy_models import PolicyExplained, Taxonomies
+from clipwarden_api.v1.requests import (
     Instruction,
-    LabelPage,
     LabelPaging,
     Listing,
-    Moderation,
-    ModerationPage,
     ModerationRequest,
     Override,
     Paging,
     PolicyQuestion,
-    Rejudged,
     Rejudging,
 )
-from clipwarden_api.v1.operation import Operation
-from clipwarden_api.v1.policy_models import PolicyExplained, Taxonomies
 
 _ONE = "/moderations/{id}"
 

@@ -16,8 +16,8 @@ from clipwarden.store.moderations import Request
 from clipwarden_api import asking, naming
 from clipwarden_api.services import Services
 from clipwarden_api.v1 import problems, showing
-from clipwarden_api.v1.models import ModerationRequest
 from clipwarden_api.v1.operation import Answer, Call
+from clipwarden_api.v1.requests import ModerationRequest
 
 
 def submit(call: Call) -> Answer:
