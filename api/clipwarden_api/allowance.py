@@ -23,7 +23,7 @@ from clipwarden_api.refusals import Refusal
 log = logs.logger(__name__)
 
 #: Seconds that Redis gets to answer, and for which it is left alone when it has not.
-_PATIENCE, _PAUSE = 0.25, 5.0
+_PATIENCE, _PAUSE = 1.0, 5.0
 
 
 class Allowed(StrEnum):

@@ -78,7 +78,8 @@ class _Identified:
 
         if any(character < " " for character in scope["path"]):
             # No name has these, and PostgreSQL takes no NUL.
-            await (await _refused(Request(scope), refusals.not_found("this path")))(scope, receive, identified)
+            refusal = await _unknown(Request(scope), HTTPException(404))
+            await refusal(scope, receive, identified)
             return
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, identified)

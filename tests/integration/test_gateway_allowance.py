@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from clipwarden.settings import Settings
 from clipwarden_local.stack import free_port
 from fixtures.gateway import Gateway, serving_gateway
+from json_api import JsonApi
 from sdk import VIDEO
 
 # The SDK has no types.
@@ -43,6 +44,16 @@ def test_calls_are_counted_over_all_gateways(both: list[dict[str, Any]], neighbo
     # Others are not concerned, nor is what is counted apart.
     assert api.ping(**neighbour | {"upload_prefix": here["upload_prefix"]}).rate_limit_remaining == 2
     assert uploader.upload("data:text/plain;base64,eA==", resource_type="raw", **here)["bytes"] == 1
+
+
+def test_the_json_api_counts_with_the_others(both: list[dict[str, Any]]) -> None:
+    here, there = both
+    for left in ("2", "1"):
+        answer = JsonApi(url=here["upload_prefix"]).get("/v1/moderations")
+        assert (answer.status, answer.headers["X-FeatureRateLimit-Remaining"]) == (200, left)
+    api.ping(**there)
+    refused = JsonApi(url=here["upload_prefix"]).get("/v1/moderations")
+    assert (refused.status, refused.json["code"]) == (429, "rate_limited")
 
 
 def test_no_bytes_are_taken_from_who_may_not_upload_now(both: list[dict[str, Any]], gateway: Gateway) -> None:

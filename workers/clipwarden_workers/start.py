@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from clipwarden import errors, logs
 from clipwarden.moderation import Location, Moderation, Stage
-from clipwarden.store import assets, moderations, pools
+from clipwarden.store import assets, pools, retrying
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, looking, reuse, turn
 from clipwarden_workers.services import Services
@@ -109,7 +109,8 @@ def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsEx
     now = services.clock.now()
     with write(services.engine) as conn:
         pools.lower(conn, services.pool(moderation).name, now=now, wait=services.settings.rekognition.refused_wait)
-        present = moderations.by_id(conn, moderation.id) or moderation
+        # Held, so that nobody decides between this look and the change.
+        present = retrying.held(conn, moderation.id, account_id=moderation.account_id) or moderation
         stage, due_at = (Stage.QUEUED, now) if present.decided_by is None else (Stage.DECIDED, None)
         turn.shift(conn, moderation, stage, now=now, due_at=due_at, attempt=moderation.attempt - 1)
     log.warning("no slot at Rekognition", reason=str(reason))

@@ -12,7 +12,7 @@ from clipwarden_api.v1.operation import Operation
 from clipwarden_api.v1.policy_models import ProblemDetails
 
 _REF = "#/components/schemas/{model}"
-_ALWAYS = (401, 500, 503)
+_ALWAYS = (401, 429, 500, 503)
 _OF_A_BODY = (400, 408, 413, 415, 422)
 _KEY = {
     "name": "Idempotency-Key",

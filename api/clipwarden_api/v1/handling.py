@@ -15,6 +15,7 @@ from clipwarden import errors, ids, logs
 from clipwarden.store import idempotency
 from clipwarden.store.engine import write
 from clipwarden_api import calls
+from clipwarden_api.allowance import Allowed
 from clipwarden_api.v1 import access, body, problems
 from clipwarden_api.v1.operation import Answer, Call, Operation
 from clipwarden_api.v1.problems import Problem
@@ -53,6 +54,7 @@ async def _answered(operation: Operation, request: Request) -> Response:
     services = calls.services_of(request)
     header = request.headers.get("authorization", "")
     caller = await run_in_threadpool(access.caller, services.engine, header)
+    left = await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.CALLS)
     call = Call(
         services=services,
         caller=caller,
@@ -66,7 +68,9 @@ async def _answered(operation: Operation, request: Request) -> Response:
     )
     key = request.headers.get("idempotency-key") if operation.changes else None
     answer = await run_in_threadpool(_work, operation, call, key)
-    return answer if isinstance(answer, Response) else answer.response()
+    response = answer if isinstance(answer, Response) else answer.response()
+    response.headers.update(left.headers())
+    return response
 
 
 def _id(request: Request) -> str:

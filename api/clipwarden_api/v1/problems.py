@@ -30,6 +30,8 @@ _STATUS: dict[type[errors.ClipwardenError], int] = {
     errors.PermanentError: 400,
 }
 _OURS = {500: "the service is not set up for this; its operator finds the reason in the log"}
+#: What Cloudinary answers where others answer 429.
+_SPENT = 420
 _LATER = "temporarily unavailable, try again"
 #: Characters of what came in that a fault repeats.
 _SHOWN = 200
@@ -72,6 +74,8 @@ def of(error: Exception) -> Problem:
     """Return how a caller is told of an error; what is our own fault is not told in detail."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, Refusal) and error.status == _SPENT:
+        return Problem(429, "rate_limited", error.message, headers=error.headers)
     if isinstance(error, Refusal):
         return Problem(error.status, "invalid_request", error.message)
     if isinstance(error, errors.PolicyError):
