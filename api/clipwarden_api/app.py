@@ -87,8 +87,9 @@ class _Identified:
 
 async def _refused(_: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)  # noqa: S101 # it is registered for these
-    message = refusal.message.encode("ascii", "replace").decode()
-    headers = {"X-Cld-Error": message.replace("\n", " ").replace("\r", " ")[:1000], "Connection": "close"}
+    message = refusal.message.encode("ascii", "replace").decode()[:1000]
+    told = "".join(character if character.isprintable() else " " for character in message)
+    headers = {"X-Cld-Error": told, "Connection": "close"}
     headers |= refusal.headers
     return JSONResponse({"error": {"message": refusal.message}}, status_code=refusal.status, headers=headers)
 
