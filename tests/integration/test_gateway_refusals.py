@@ -25,14 +25,14 @@ BASIC = base64.b64encode(f"key:{SECRET}".encode()).decode()
 def converse(gateway: Gateway, head: bytes, body: bytes = b"", *, patience: float = 10) -> tuple[int, dict[str, Any]]:
     """Send all of a request before anything of its answer is read."""
     host, port = gateway.url.removeprefix("http://").split(":")
+    answer = b""
     with closing(socket.create_connection((host, int(port)), timeout=patience)) as connection:
-        connection.sendall(head + b"\r\n\r\n")
-        connection.sendall(body)
-        answer = b""
         try:
+            connection.sendall(head + b"\r\n\r\n")
+            connection.sendall(body)
             while piece := connection.recv(65536):
                 answer += piece
-        except ConnectionResetError:
+        except ConnectionError:
             # What is no HTTP at all, or without end, is not listened to until it ends.
             assert len(head) > 100_000 or b"HTTP/1.1" not in head
             return 400, {}
