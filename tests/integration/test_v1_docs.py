@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_commands_submit_override_and_look_back(gateway: Gateway, environment: dict[str, str]) -> None:
     submit, override = _examples("sh")
     made = json.loads(_run(["sh", "-ec", submit], environment))
