@@ -10,6 +10,8 @@ from clipwarden.verdict import judge
 
 DECIDED_AT = datetime(2026, 11, 20, 12, 0, 1, tzinfo=UTC)
 UPLOADED_AT = datetime(2026, 11, 20, 11, 59, 0, tzinfo=UTC)
+#: A secret of Standard Webhooks.
+KEY = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 VERSION = int(UPLOADED_AT.timestamp())
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clipwarden import ids
-from clipwarden.moderation import Trigger
-from clipwarden.store import triggers
+from clipwarden.moderation import Endpoint
+from clipwarden.store import endpoints
 from clipwarden.store.engine import read, write
 from clipwarden_api import rendering
 from clipwarden_api.credentials import Caller
@@ -25,12 +25,12 @@ def create(services: Services, caller: Caller, asked: Parameters, path: dict[str
     if (uri_type := asked.text("uri_type")) not in (None, "webhook"):
         raise bad(f"Invalid value for parameter uri_type: {str(uri_type)[:64]}; there is webhook")
     event_type = asked.text("event_type") or ""
-    if not _EVENT.fullmatch(event_type):
+    if not _EVENT.fullmatch(event_type) or event_type == endpoints.DEFAULT:
         raise bad(f"Invalid value for parameter event_type: {event_type[:64]}")
     uri = _uri(asked, "uri")
     with write(services.engine) as conn:
-        made = triggers.create(
-            conn, account_id=caller.account.id, uri=uri, event_type=event_type, now=services.clock.now()
+        made = endpoints.create(
+            conn, account_id=caller.account.id, url=uri, event_type=event_type, now=services.clock.now()
         )
     return _said(made)
 
@@ -39,7 +39,7 @@ def listing(services: Services, caller: Caller, asked: Parameters, path: dict[st
     """Return the account's triggers, those for one event where it is named."""
     del path
     with read(services.engine) as conn:
-        found = triggers.of_account(conn, caller.account.id, asked.text("event_type"))
+        found = endpoints.of_account(conn, caller.account.id, asked.text("event_type"))
     return {"triggers": [_said(one) for one in found], "total": len(found)}
 
 
@@ -47,7 +47,7 @@ def update(services: Services, caller: Caller, asked: Parameters, path: dict[str
     """Give a trigger another URI; raises Refusal where there is no such trigger."""
     id, uri = _id(path), _uri(asked, "new_uri")
     with write(services.engine) as conn:
-        changed = triggers.redirect(conn, caller.account.id, id, uri=uri, now=services.clock.now())
+        changed = endpoints.redirect(conn, caller.account.id, id, url=uri, now=services.clock.now())
     if changed is None:
         raise not_found(path["id"])
     return {"message": "updated"} | _said(changed)
@@ -57,7 +57,7 @@ def delete(services: Services, caller: Caller, asked: Parameters, path: dict[str
     """Forget a trigger; raises Refusal where there is no such trigger."""
     del asked
     with write(services.engine) as conn:
-        gone = triggers.delete(conn, caller.account.id, _id(path))
+        gone = endpoints.delete(conn, caller.account.id, _id(path))
     if not gone:
         raise not_found(path["id"])
     return {"message": "deleted"}
@@ -82,12 +82,12 @@ def _uri(asked: Parameters, parameter: str) -> str:
     return given
 
 
-def _said(trigger: Trigger) -> dict[str, Any]:
+def _said(trigger: Endpoint) -> dict[str, Any]:
     return {
         "id": trigger.id.replace("-", ""),
         "product_environment_id": trigger.account_id.replace("-", ""),
         "uri_type": "webhook",
-        "uri": trigger.uri,
+        "uri": trigger.url,
         "event_type": trigger.event_type,
         "created_at": rendering.instant(trigger.created_at),
         "updated_at": rendering.instant(trigger.updated_at),

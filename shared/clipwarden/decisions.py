@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from clipwarden import callback, errors, ids
+from clipwarden import callback, errors, telling
 from clipwarden.moderation import BY_POLICY, Moderation, Placement, Status
-from clipwarden.store import accounts, assets, audit, deliveries, moderations, retrying
+from clipwarden.store import accounts, assets, audit, judged, moderations, retrying
 
 #: Where a decided asset's bytes are wanted; an abort moves nothing.
 _PLACEMENT = {Status.APPROVED: Placement.LIBRARY, Status.REJECTED: Placement.QUARANTINE}
@@ -168,22 +168,22 @@ def _tell(conn: Connection, decided: Moderation, labels: Labels, public_url: str
     asset = assets.by_id(conn, decided.asset_id)
     if account is None or asset is None:
         raise errors.NotFound(f"moderation {decided.id} has lost its account or asset")
-    urls = decided.notification_urls or ((account.notification_url,) if account.notification_url else ())
-    if not urls:
-        return
-    body = callback.moderation_body(account, asset, decided, labels, public_url=public_url, triggered_at=now)
-    for url in urls:
-        deliveries.add(
+    sequence = judged.decisions_about(conn, asset.id)
+    about: dict[str, Any] = {"now": now, "sequence": sequence, "moderation_id": decided.id, "asset_id": asset.id}
+    told: dict[str, Any] = {"public_url": public_url, "triggered_at": now, "sequence": sequence}
+    named = decided.notification_urls
+    if telling.anybody(conn, account, "moderation", named):
+        body = callback.moderation_body(account, asset, decided, labels, **told)
+        telling.tell(conn, account, "moderation", body, named=named, **about)
+    chain = judged.ended_chain(conn, decided)
+    if chain:
+        telling.tell(
             conn,
-            id=ids.new_id(),
-            account_id=account.id,
-            moderation_id=decided.id,
-            event="moderation",
-            sequence=decided.decisions,
-            url=url,
-            body=body,
-            due_at=now,
-            now=now,
+            account,
+            "moderation_summary",
+            callback.summary_body(account, asset, chain, **told),
+            named=named,
+            **about,
         )
 
 

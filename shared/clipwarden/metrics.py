@@ -35,6 +35,14 @@ ADMITTED = Counter("clipwarden_admitted_total", "Moderations that got a slot.", 
 FAULTS = Counter("clipwarden_faults_total", "Transient faults that led to a retry.", ["actor", "code"])
 FENCED = Counter("clipwarden_fenced_total", "Messages that found their row taken or moved on.", ["actor"])
 DELIVERIES = Counter("clipwarden_delivery_attempts_total", "Attempts to deliver a callback.", ["outcome"])
+DELIVERY_SECONDS = Histogram(
+    "clipwarden_delivery_attempt_seconds", "Time an attempt to deliver took.", ["outcome"], buckets=_BUCKETS
+)
+DELIVERY_DELAY = Histogram(
+    "clipwarden_delivery_delay_seconds", "Time from an event to the delivery of its callback.", buckets=_BUCKETS
+)
+ENDPOINTS_PAUSED = Counter("clipwarden_endpoint_pauses_total", "Pauses of endpoints that failed.")
+ENDPOINTS_DISABLED = Counter("clipwarden_endpoints_disabled_total", "Endpoints that were disabled.", ["reason"])
 HINTS = Counter("clipwarden_hints_total", "Messages that a job has ended.", ["outcome"])
 LABELS_REUSED = Counter("clipwarden_labels_reused_total", "Moderations judged by labels that were there already.")
 HTTP_REQUESTS = Counter("clipwarden_http_requests_total", "Requests to the gateway.", ["route", "method", "status"])

@@ -58,7 +58,8 @@ class Placement(StrEnum):
 class DeliveryStage(StrEnum):
     """Where one callback to one URL stands."""
 
-    WAITING = "waiting"  #: To be attempted when due.
+    WAITING = "waiting"  #: To be attempted when due and when its endpoint has room.
+    SENDING = "sending"  #: Handed out to be attempted; falls due when nobody reports about it.
     DELIVERED = "delivered"  #: Acknowledged with a 2xx.
     FAILED = "failed"  #: Given up.
 
@@ -110,6 +111,9 @@ class Account:
     max_in_flight: int | None = None  #: Most slots that it may hold in one pool; ``None`` for no cap.
     pending_listed: bool = True  #: Whether what is not judged yet is in the library.
     pending_delivered: bool = True  #: Whether what is not judged yet is delivered.
+    webhook_secret: str | None = field(default=None, repr=False)
+    webhook_secret_before: str | None = field(default=None, repr=False)
+    webhook_secret_until: datetime | None = None  #: Until when the one before signs, too.
     created_at: datetime
 
 
@@ -139,13 +143,39 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
-    """A URL that an account wants told of one kind of event."""
+class Endpoint:
+    """A URL that is told of an account's events of one type: what Cloudinary calls a trigger."""
 
     id: str
     account_id: str
-    uri: str
-    event_type: str  #: Such as ``moderation``, or ``all``.
+    url: str
+    event_type: str  #: Such as ``moderation``; ``all``; or ``default`` for the account's own notification URL.
+    secret: str | None = field(repr=False)  #: ``None`` where the account's signs.
+    secret_before: str | None = field(repr=False)
+    secret_until: datetime | None  #: Until when the one before signs, too.
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """How the server fares that an account's callbacks to an origin go to."""
+
+    id: str
+    account_id: str
+    origin: str  #: Scheme, host and port of URLs.
+    due_at: datetime | None  #: When to look for a delivery to hand out.
+    width: int  #: Attempts that may run at once.
+    failures: int  #: Attempts in a row that failed.
+    trips: int  #: How often in a row it was paused for that; 0 while it fares well.
+    paused_until: datetime | None
+    next_at: datetime | None  #: When its rate allows for the next attempt.
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_reason: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -257,9 +287,11 @@ class Delivery:
 
     id: str  #: The same over all attempts, so that a receiver can recognise a repetition.
     account_id: str
-    moderation_id: str
+    endpoint_state_id: str
+    moderation_id: str | None
+    asset_id: str | None
     event: str
-    sequence: int  #: The moderation's decision that this one tells of.
+    sequence: int  #: How many decisions about the asset there were with the one that this tells of.
     url: str
     body: str  #: The exact text that is signed and sent.
     stage: DeliveryStage
@@ -271,3 +303,19 @@ class Delivery:
     created_at: datetime
     updated_at: datetime
     delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to deliver a callback, as it went."""
+
+    id: str
+    delivery_id: str
+    attempt: int  #: From 1; begins anew when the delivery is replayed.
+    request_headers: dict[str, str]  #: Without the signatures.
+    status: int | None
+    response_headers: dict[str, str] | None
+    response_body: str | None  #: Its beginning.
+    seconds: float
+    error: str | None
+    created_at: datetime

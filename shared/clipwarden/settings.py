@@ -226,10 +226,38 @@ class CallbackSettings(Group):
     """Networks that are not public and may be called all the same, separated by commas."""
     schedule: Annotated[tuple[Seconds, ...], NoDecode, _split(",")] = (5, 60, 300, 1800, 7200, 18000, 36000, 36000)
     """Seconds between the attempts of one delivery, separated by commas."""
+    jitter: float = Field(default=0.2, ge=0, lt=1)
+    """Share of these seconds by which an attempt may come earlier or later."""
     connect_timeout: Seconds = 5.0
     """Seconds to connect within."""
     total_timeout: Seconds = 15.0
     """Seconds within which an attempt must end."""
+    longest_retry_after: Seconds = 6 * 3600.0
+    """Longest time that an endpoint's `Retry-After` is obeyed for, in seconds."""
+    threads: int = Field(default=64, ge=1, le=1024)
+    """Attempts that one worker process makes at once."""
+    endpoint_concurrency: int = Field(default=5, ge=1, le=1000)
+    """Attempts at one endpoint at once, over all workers: an account's URLs of one scheme, host and port."""
+    endpoint_rate: float = Field(default=100.0, ge=0)
+    """Attempts at one endpoint per second, over all workers; 0 for any."""
+    endpoint_tolerance: int = Field(default=5, ge=1)
+    """Failures in a row after which an endpoint is paused."""
+    endpoint_pause: Seconds = 30.0
+    """First pause of an endpoint that fails, in seconds; doubles until one attempt goes well."""
+    endpoint_longest_pause: Seconds = 600.0
+    """Longest pause of an endpoint, in seconds."""
+    endpoint_patience: Seconds = 5 * 86400.0
+    """Seconds of nothing but failures after which an endpoint is disabled."""
+    attempts_kept: Seconds = 30 * 86400.0
+    """Seconds for which the log of attempts is kept."""
+    secret_overlap: Seconds = 86400.0
+    """Seconds for which a secret that was replaced signs beside the new one."""
+    client_certificate: Path | None = None
+    """PEM file with the certificate, and its chain, by which receivers over https may know us."""
+    client_key: Path | None = None
+    """PEM file with the certificate's key; when unset, it is in the same file."""
+    proxy: SecretStr | None = None
+    """HTTP proxy for all calls to other services, such as `http://egress:4750`; it then has to guard addresses."""
 
 
 class ApiSettings(Group):

@@ -9,7 +9,7 @@ import cloudinary
 import pytest
 from cloudinary import api, exceptions, uploader
 
-from clipwarden.store import triggers
+from clipwarden.store import endpoints
 from fixtures.gateway import Gateway
 from sdk import VIDEO, upload
 
@@ -96,7 +96,7 @@ def test_only_addresses_of_the_web_are_told(gateway: Gateway, uri: str) -> None:
 
 
 def test_nobody_is_told_twice_nor_are_there_too_many(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triggers, "MOST", 2)
+    monkeypatch.setattr(endpoints, "MOST", 2)
     api.create_trigger("https://example.com/1", "all", **gateway.cloud)
     with pytest.raises(exceptions.BadRequest, match="already"):
         api.create_trigger("https://example.com/1", "all", **gateway.cloud)

@@ -156,7 +156,7 @@ def test_callbacks_are_verified_by_the_sdk(sdk: Sdk, gateway: Gateway) -> None:
         account = accounts.by_name(conn, "default")
     assert account is not None
     body = '{"notification_type":"moderation","public_id":"é"}'
-    sent = headers(body, "id", account, gateway.services.clock.now())
+    sent = headers(body, "id", account, [account.webhook_secret or ""], gateway.services.clock.now())
     name = "verifyNotificationSignature" if sdk.language == "node" else "verify_notification_signature"
     stamp, signature = int(sent["X-Cld-Timestamp"]), sent["X-Cld-Signature"]
     assert sdk.bare(f"utils.{name}", body, stamp, signature) is True

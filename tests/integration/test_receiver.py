@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callbacks import account, asset, label, moderation
+from callbacks import KEY, account, asset, label, moderation
 from clipwarden import callback
 from clipwarden.egress import Egress
 from clipwarden.errors import DeliveryFailed
@@ -30,7 +30,7 @@ def send(egress: Egress, url: str, tenant: Account | None = None, at: datetime |
     body = callback.moderation_body(
         tenant, asset(public_id="夏/ü"), rejected, [label()], public_url="http://media.example", triggered_at=now
     )
-    return egress.post(url, headers=callback.headers(body, "d-1", tenant, now), body=body.encode()).status
+    return egress.post(url, headers=callback.headers(body, "d-1", tenant, [KEY], now), body=body.encode()).status
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])

@@ -15,9 +15,21 @@ from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
 from clipwarden.moderation import DeliveryStage, Kind, Location, Stage, Status
-from clipwarden.settings import DatabaseSettings
-from clipwarden.store import assets, cursor, deliveries, leases, migrating, moderations, pools, schema
+from clipwarden.settings import CallbackSettings, DatabaseSettings
+from clipwarden.store import (
+    assets,
+    cursor,
+    deliveries,
+    endpoint_states,
+    leases,
+    migrating,
+    moderations,
+    pools,
+    replays,
+    schema,
+)
 from clipwarden.store.engine import create_engine, read, write
+from clipwarden_workers import tasks
 from records import START, asset
 
 
@@ -61,12 +73,12 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0007"
+    assert migrating.revision(engine) == before == "0008"
 
 
 UPGRADE = """
 import sys
-from clipwarden.settings import DatabaseSettings
+from clipwarden.settings import CallbackSettings, DatabaseSettings
 from clipwarden.store import migrating
 from clipwarden.store.engine import create_engine
 migrating.upgrade(create_engine(DatabaseSettings(url=sys.argv[1])))
@@ -116,7 +128,13 @@ RUNNING = (Stage.INTAKE, Stage.STARTING, Stage.ANALYSING, Stage.COLLECTING, Stag
 LATER = START + timedelta(minutes=1)
 ACCOUNT, OTHER = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 CURSOR = cursor.encode(LATER, ACCOUNT)
+LIMITS = tasks.limits(CallbackSettings())
 LEASE: dict[str, Any] = {"now": LATER, "until": LATER, "limit": 10}
+
+
+def handed_out(conn: Connection) -> None:
+    for state in endpoint_states.due(conn, now=LATER, limit=3):
+        endpoint_states.hand_out(conn, state, LIMITS, now=LATER, until=LATER)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +143,15 @@ LEASE: dict[str, Any] = {"now": LATER, "until": LATER, "limit": 10}
         (lambda conn: leases.due(conn, schema.moderations, stages=RUNNING, **LEASE), {"ix_moderations_due"}),
         (lambda conn: leases.due(conn, schema.assets, **LEASE), {"ix_assets_due"}),
         (
-            lambda conn: leases.due(conn, schema.deliveries, stages=[DeliveryStage.WAITING], **LEASE),
+            lambda conn: leases.due(conn, schema.deliveries, stages=[DeliveryStage.SENDING], **LEASE),
             {"ix_deliveries_due"},
         ),
+        (handed_out, {"ix_endpoint_states_due", "ix_deliveries_endpoint"}),
+        (
+            lambda conn: replays.found(conn, replays.Search(account_id=ACCOUNT), limit=10),
+            {"ix_deliveries_listing"},
+        ),
+        (lambda conn: replays.found(conn, replays.Search(), limit=10), {"ix_deliveries_newest"}),
         (lambda conn: pools.in_use(conn, "pool"), {"ix_moderations_slots"}),
         (
             lambda conn: pools.admit(conn, "pool", now=LATER, until=LATER),
@@ -214,6 +238,10 @@ def fill(conn: Connection) -> None:
     fixed |= {"attempt": 0, "looks": 0, "decisions": 0}
     conn.execute(sa.insert(schema.moderations), [{**fixed, **stage_of(n)} for n in range(ROWS)])
     told = {"event": "e", "url": "u", "body": "b" * 1000, "fence": 0, "attempt": 0, "account_id": OTHER, **given}
+    wakes = {"account_id": OTHER, "width": 5, "failures": 0, "trips": 0, **given}
+    states = [{"id": uid(4, n), "origin": str(n), "due_at": START if n < 9 else None, **wakes} for n in range(ROWS)]
+    conn.execute(sa.insert(schema.endpoint_states), states)
+    told |= {"endpoint_state_id": uid(4, 0)}
     sent = [{"id": uid(3, n), "moderation_id": uid(2, n), "sequence": 1, **told, **sending(n)} for n in range(ROWS)]
     conn.execute(sa.insert(schema.deliveries), sent)
 
@@ -255,7 +283,7 @@ def planned(conn: Connection, hot: Any) -> list[str]:
 
 def scans(plan: str) -> bool:
     """Tell whether a plan reads all of a table that grows."""
-    grown = ("moderations", "assets", "deliveries")
+    grown = ("moderations", "assets", "deliveries", "endpoint_states")
     lines = [line for line in plan.splitlines() if "COVERING INDEX" not in line and "_newest" not in line]
     return any(f"{word} {table}" in line for line in lines for word in ("SCAN", "Seq Scan on") for table in grown)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks import DECIDED_AT, UPLOADED_AT, VERSION, account, asset, label, moderation
+from callbacks import DECIDED_AT, KEY, UPLOADED_AT, VERSION, account, asset, label, moderation
 from clipwarden import callback
 from clipwarden.moderation import Asset, Kind, Moderation, Status
 from clipwarden.signature import verify
@@ -70,6 +70,8 @@ def test_says_everything_that_a_cloudinary_receiver_reads() -> None:
             "triggered_by": {"source": "policy", "id": "018f0000-0000-7000-8000-000000000003"},
         },
         "signature_key": "123456789012345",
+        "moderation_sequence": 1,
+        "payload_version": 1,
     }
 
 
@@ -127,8 +129,8 @@ def test_any_name_is_carried_unchanged_and_makes_an_ascii_url(public_id: str) ->
 
 def test_headers_sign_the_body_anew_for_each_attempt_under_one_id() -> None:
     tenant = account(signature_algorithm="sha256", api_secret="s3cret")
-    first = callback.headers("{}", "d-1", tenant, UPLOADED_AT)
-    again = callback.headers("{}", "d-1", tenant, UPLOADED_AT + timedelta(minutes=5))
+    first = callback.headers("{}", "d-1", tenant, [KEY], UPLOADED_AT)
+    again = callback.headers("{}", "d-1", tenant, [KEY], UPLOADED_AT + timedelta(minutes=5))
     assert first["webhook-id"] == again["webhook-id"] == "d-1"
     assert int(again["X-Cld-Timestamp"]) - int(first["X-Cld-Timestamp"]) == 300
     for sent in (first, again):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from callbacks import DECIDED_AT, account, asset, label, moderation
+from callbacks import DECIDED_AT, KEY, account, asset, label, moderation
 from clipwarden import callback
 from clipwarden.moderation import Status
 from clipwarden.settings import CallbackSettings
@@ -26,7 +26,7 @@ def examples(language: str) -> list[str]:
 
 
 def headers_at(seconds: float) -> dict[str, str]:
-    return callback.headers(BODY, "d-1", account(), datetime.fromtimestamp(seconds, UTC))
+    return callback.headers(BODY, "d-1", account(), [KEY], datetime.fromtimestamp(seconds, UTC))
 
 
 @pytest.mark.parametrize("example", examples("python"))

@@ -13,6 +13,6 @@ def wait(faults: int, first: float, longest: timedelta = LONGEST) -> timedelta:
     return timedelta(seconds=full * random.uniform(0.5, 1))  # noqa: S311 # jitter, not a secret
 
 
-def jittered(seconds: float) -> timedelta:
-    """Return a wait of about the given length, so that waiters do not come back all at once."""
-    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 # jitter, not a secret
+def jittered(seconds: float, share: float) -> timedelta:
+    """Return a wait that differs from the given one by this share at most, so that not all come back at once."""
+    return timedelta(seconds=seconds * random.uniform(1 - share, 1 + share))  # noqa: S311 # jitter, not a secret

@@ -4,17 +4,19 @@ It also keeps the leases of what this process works on, and fills free slots. It
 is away, rows stay due and are sent later.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import sqlalchemy
 
 from clipwarden import errors, logs, metrics
 from clipwarden.moderation import DeliveryStage, Stage
-from clipwarden.store import leases, schema
+from clipwarden.store import attempts, endpoint_states, leases, schema
 from clipwarden.store.engine import write
-from clipwarden_workers import admission
+from clipwarden_workers import admission, tasks
 from clipwarden_workers.bus import STEP_OF, Step
 from clipwarden_workers.services import Services
 
@@ -22,6 +24,10 @@ log = logs.logger(__name__)
 
 #: Rows that one look takes at most from one table; more are taken by the next look, at once.
 BATCH = 200
+#: Endpoints that one look hands out deliveries of; more are looked at by the next look, at once.
+ENDPOINTS = 50
+#: Attempts that are forgotten at once, and seconds between two looks for such.
+SWEPT, SWEEP_EVERY = 1000, 600.0
 
 
 class Dispatcher(threading.Thread):
@@ -32,6 +38,7 @@ class Dispatcher(threading.Thread):
         self._services = services
         self._stopping = threading.Event()
         self._renewed = time.monotonic()
+        self._sweep_at = time.monotonic()
 
     def run(self) -> None:
         """Look, and wait for the interval or until an actor has made rows due."""
@@ -61,11 +68,36 @@ class Dispatcher(threading.Thread):
         self._renew()
         sent = [
             self._send(schema.moderations, {stage: STEP_OF[stage] for stage in STEP_OF}),
-            self._send(schema.deliveries, {DeliveryStage.WAITING: Step.NOTIFY}),
+            # What waits is handed out by its endpoint; here is what nobody has reported about.
+            self._send(schema.deliveries, {DeliveryStage.SENDING: Step.NOTIFY}),
             self._send(schema.assets, {None: Step.APPLY}),
         ]
+        looked_at = self._hand_out()
         admission.admit(self._services)
-        return max(sent) >= BATCH
+        self._sweep()
+        return max(sent) >= BATCH or looked_at >= ENDPOINTS
+
+    def _hand_out(self) -> int:
+        """Hand out deliveries of endpoints that have room, and return how many endpoints were looked at."""
+        services, now = self._services, self._services.clock.now()
+        limits, until = tasks.limits(services.settings.callback), services.lease(now)
+        with write(services.engine) as conn:
+            states = endpoint_states.due(conn, now=now, limit=ENDPOINTS)
+            found = [endpoint_states.hand_out(conn, state, limits, now=now, until=until) for state in states]
+        for due in itertools.chain.from_iterable(itertools.zip_longest(*found)):
+            if due is not None:
+                services.bus.send(Step.NOTIFY, due.id, due.fence)
+        return len(states)
+
+    def _sweep(self) -> None:
+        """Forget what the log of attempts need not keep, a little at a time."""
+        if time.monotonic() < self._sweep_at:
+            return
+        services = self._services
+        before = services.clock.now() - timedelta(seconds=services.settings.callback.attempts_kept)
+        with write(services.engine) as conn:
+            swept = attempts.sweep(conn, before=before, limit=SWEPT)
+        self._sweep_at = time.monotonic() + (1 if swept >= SWEPT else SWEEP_EVERY)
 
     def _send(self, table: sqlalchemy.Table, steps: dict[Stage | DeliveryStage | None, Step]) -> int:
         services, now = self._services, self._services.clock.now()

@@ -7,7 +7,7 @@ import redis
 
 from clipwarden import errors, metrics
 from clipwarden.settings import Settings
-from clipwarden.store import deliveries, moderations, pools
+from clipwarden.store import deliveries, endpoint_states, moderations, pools
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, read
 from clipwarden_workers.bus import Queue
@@ -34,6 +34,7 @@ class Gauges:
                 ("stage",),
                 self._undelivered,
             ),
+            metrics.Readings("clipwarden_endpoints", "Endpoints of callbacks.", ("state",), self._endpoints),
             metrics.Readings("clipwarden_slots_in_use", "Slots in use.", ("pool",), self._slots_in_use),
             metrics.Readings("clipwarden_slots", "Slots that a pool may use.", ("pool",), self._slots),
             metrics.Readings("clipwarden_slots_limit", "Slots that others leave to us.", ("pool",), self._limits),
@@ -59,6 +60,10 @@ class Gauges:
         with read(self._engine) as conn:
             rows = deliveries.counts(conn)
         yield from (((str(row.stage),), self._age(row.oldest)) for row in rows if row.oldest)
+
+    def _endpoints(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            yield from (((state,), count) for state, count in endpoint_states.counts(conn).items())
 
     def _slots_in_use(self) -> Iterator[metrics.Sample]:
         with read(self._engine) as conn:

@@ -1,99 +1,69 @@
-"""The actor ``notify``: one attempt to deliver one callback, signed anew, with the body as it was decided."""
+"""The actor ``notify``: attempts to deliver callbacks, each signed anew, with the body as it was decided.
 
-from datetime import datetime, timedelta
+A thread that has attempted an endpoint's delivery goes on with the endpoint's next one, handed out by the transaction
+that writes down how the last one went; after some of them the bus, and so other endpoints, come first again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
+from sqlalchemy import Connection
 
-from clipwarden import callback, errors, logs, metrics
-from clipwarden.moderation import Delivery, DeliveryStage
-from clipwarden.store import accounts, deliveries, leases, schema
-from clipwarden.store.engine import read, write
-from clipwarden_workers import backoff
+from clipwarden import metrics
+from clipwarden.store import schema
+from clipwarden.store.engine import write
+from clipwarden.store.leases import Due
+from clipwarden_workers import outcome, reporting, tasks
 from clipwarden_workers.bus import Step
 from clipwarden_workers.services import Services
+from clipwarden_workers.tasks import Task
 
-log = logs.logger(__name__)
+#: Deliveries that one message leads to at most.
+_AT_A_STRETCH = 16
 
 
 def notify(services: Services, delivery_id: str, fence: int) -> None:
-    """Attempt the delivery; what fails is due again by the schedule until that is exhausted."""
-    delivery = _take(services, delivery_id, fence)
-    if delivery is None:
+    """Attempt the delivery, and some that follow it; what fails is due again by the schedule until it is exhausted."""
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        task = tasks.take(conn, delivery_id, fence=fence, now=now, until=services.lease(now))
+    if task is None:
         metrics.FENCED.labels(Step.NOTIFY).inc()
-        return
+    left = _AT_A_STRETCH
+    while task is not None:
+        left -= 1
+        task = _deliver(services, task, more=left > 0)
+
+
+def _deliver(services: Services, task: Task, *, more: bool) -> Task | None:
+    """Attempt a delivery, and return the endpoint's next one, taken, where ``more`` are wanted and there is one."""
+    delivery = task.delivery
     context = {"delivery_id": delivery.id, "moderation_id": delivery.moderation_id, "attempt": delivery.attempt + 1}
     with (
         structlog.contextvars.bound_contextvars(**context),
         services.claims.holding(schema.deliveries, delivery.id, delivery.fence),
     ):
-        try:
-            status = _post(services, delivery)
-        except (errors.DeliveryFailed, errors.PermanentError) as exc:
-            _failed(services, delivery, exc)
-        else:
-            _end(services, delivery, DeliveryStage.DELIVERED, status=status, error=None)
-            log.info("callback delivered", status=status)
+        found = outcome.attempt(services.egress, task, now=services.clock.now())
+        return _report(services, task, found, more=more)
 
 
-def _take(services: Services, delivery_id: str, fence: int) -> Delivery | None:
-    with write(services.engine) as conn:
-        until = services.lease(services.clock.now())
-        row = leases.take(
-            conn, schema.deliveries, delivery_id, fence=fence, until=until, stages=(DeliveryStage.WAITING,)
-        )
-    return deliveries.parse(row) if row is not None else None
-
-
-def _post(services: Services, delivery: Delivery) -> int:
-    with read(services.engine) as conn:
-        account = accounts.by_id(conn, delivery.account_id)
-    if account is None:
-        raise errors.NotFound("the account is gone")
-    headers = callback.headers(delivery.body, delivery.id, account, services.clock.now())
-    answer = services.egress.post(delivery.url, headers=headers, body=delivery.body.encode())
-    if not 200 <= answer.status < 300:  # noqa: PLR2004 # success, as HTTP spells it
-        raise errors.DeliveryFailed(f"the receiver answered {answer.status}", status=answer.status)
-    return answer.status
-
-
-def _failed(services: Services, delivery: Delivery, fault: errors.ClipwardenError) -> None:
-    status = fault.status if isinstance(fault, errors.DeliveryFailed) else None
-    schedule = services.settings.callback.schedule
-    final = isinstance(fault, errors.PermanentError) or delivery.attempt >= len(schedule)
-    log.warning("callback not delivered", code=fault.code, reason=str(fault), final=final)
-    if final:
-        _end(services, delivery, DeliveryStage.FAILED, status=status, error=str(fault))
-        return
-    pause = backoff.jittered(schedule[delivery.attempt])
-    _end(services, delivery, DeliveryStage.WAITING, status=status, error=str(fault), pause=pause)
-
-
-def _end(
-    services: Services,
-    delivery: Delivery,
-    stage: DeliveryStage,
-    *,
-    status: int | None,
-    error: str | None,
-    pause: timedelta | None = None,
-) -> None:
+def _report(services: Services, task: Task, found: outcome.Outcome, *, more: bool) -> Task | None:
     now = services.clock.now()
+    until = services.lease(now)
     with write(services.engine) as conn:
-        leases.advance(
-            conn,
-            schema.deliveries,
-            delivery.id,
-            fence=delivery.fence,
-            now=now,
-            stage=stage,
-            due_at=_due(now, pause),
-            attempt=delivery.attempt + 1,
-            last_status=status,
-            last_error=error,
-            delivered_at=now if stage is DeliveryStage.DELIVERED else None,
-        )
-    metrics.DELIVERIES.labels("retry" if pause else str(stage)).inc()
+        report = reporting.report(conn, task, found, services.settings.callback, now=now, until=until)
+        following = _first(conn, report.handed_out, now, until) if more else None
+    if report.stage is None:
+        metrics.FENCED.labels(Step.NOTIFY).inc()
+        return None
+    reporting.announce(task, found, report, now)
+    for due in report.handed_out[1 if following is not None else 0 :]:
+        services.bus.send(Step.NOTIFY, due.id, due.fence)
+    return following
 
 
-def _due(now: datetime, pause: timedelta | None) -> datetime | None:
-    return now + pause if pause is not None else None
+def _first(conn: Connection, handed_out: Sequence[Due], now: datetime, until: datetime) -> Task | None:
+    if not handed_out:
+        return None
+    return tasks.take(conn, handed_out[0].id, fence=handed_out[0].fence, now=now, until=until)

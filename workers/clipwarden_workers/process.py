@@ -24,13 +24,9 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
     if not _prepare(services, stop):
         services.close()
         return
-    worker = dramatiq.Worker(
-        services.broker,
-        queues={str(queue) for queue in queues},
-        worker_threads=settings.worker.threads,
-        worker_timeout=settings.worker.hop_timeout_ms,
-    )
-    worker.start()
+    workers = consumers(services, queues)
+    for worker in workers:
+        worker.start()
     dispatcher = Dispatcher(services)
     dispatcher.start()
     listening = readers(services)
@@ -44,12 +40,38 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
         continue
     log.info("worker stopping")
     # The dispatcher goes last: it keeps the leases of the actors that are still running.
-    worker.stop(timeout=int(settings.worker.drain * 1000))
+    _drain(workers, settings.worker.drain)
     for reader in listening:
         reader.stop()
     dispatcher.stop()
     services.close()
     log.info("worker stopped")
+
+
+def consumers(services: Services, queues: Collection[Queue]) -> list[dramatiq.Worker]:
+    """Return what works on the queues: callbacks have threads of their own, so that slow receivers hold up no video."""
+    settings = services.settings
+    threads = {Queue.NOTIFY: settings.callback.threads}
+    groups = [[queue for queue in queues if queue not in threads], [queue for queue in queues if queue in threads]]
+    return [
+        dramatiq.Worker(
+            services.broker,
+            queues={str(queue) for queue in group},
+            worker_threads=threads.get(group[0], settings.worker.threads),
+            worker_timeout=settings.worker.hop_timeout_ms,
+        )
+        for group in groups
+        if group
+    ]
+
+
+def _drain(workers: Collection[dramatiq.Worker], seconds: float) -> None:
+    """Stop all workers at the same time, each with as much of it as there is."""
+    stopping = [threading.Thread(target=worker.stop, args=(int(seconds * 1000),)) for worker in workers]
+    for thread in stopping:
+        thread.start()
+    for thread in stopping:
+        thread.join()
 
 
 def readers(services: Services) -> list[sqs.Reader]:

@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from clipwarden import errors, ids
+from clipwarden import errors, ids, webhooks
 from clipwarden.moderation import Account
 from clipwarden.store import rows
 from clipwarden.store.schema import accounts, api_keys
@@ -22,7 +22,8 @@ def ensure(
     given = {"api_key": api_key, "api_secret": api_secret}
     if notification_url is not None:
         given["notification_url"] = notification_url
-    defaults = {"signature_algorithm": "sha1", "default_taxonomy": "6.1", "weight": 1.0}
+    defaults: dict[str, object] = {"signature_algorithm": "sha1", "default_taxonomy": "6.1", "weight": 1.0}
+    defaults |= {"webhook_secret": webhooks.new_secret()}
     values = {"id": ids.new_id(), "name": name, "created_at": now, **defaults, **given}
     try:
         row = rows.insert_or_update(conn, accounts, values, key="name", update=given)

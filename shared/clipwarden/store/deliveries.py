@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden.moderation import Delivery, DeliveryStage
-from clipwarden.store import rows
+from clipwarden.store import endpoint_states, rows
 from clipwarden.store.schema import deliveries
 
 _c = deliveries.c
@@ -28,16 +28,24 @@ def add(
     *,
     id: str,
     account_id: str,
-    moderation_id: str,
     event: str,
     sequence: int,
     url: str,
     body: str,
     due_at: datetime,
     now: datetime,
+    moderation_id: str | None = None,
+    asset_id: str | None = None,
 ) -> bool:
-    """Create a delivery that waits; ``False``, and nothing changed, when this URL is told of this decision already."""
+    """Create a delivery that waits; ``False``, and nothing changed, when this URL is told of this decision already.
+
+    Where the endpoint is disabled it has failed from the beginning: it is on record, and can be replayed.
+    """
+    state = endpoint_states.expect(conn, account_id, url, due_at=due_at, now=now)
+    disabled = state.disabled_at is not None
     values = {
+        "endpoint_state_id": state.id,
+        "asset_id": asset_id,
         "id": id,
         "account_id": account_id,
         "moderation_id": moderation_id,
@@ -45,8 +53,9 @@ def add(
         "sequence": sequence,
         "url": url,
         "body": body,
-        "stage": DeliveryStage.WAITING,
-        "due_at": due_at,
+        "stage": DeliveryStage.FAILED if disabled else DeliveryStage.WAITING,
+        "due_at": None if disabled else due_at,
+        "last_error": "the endpoint is disabled" if disabled else None,
         "fence": 0,
         "attempt": 0,
         "created_at": now,
@@ -65,6 +74,17 @@ def of_moderation(conn: Connection, moderation_id: str) -> list[Delivery]:
     """Return the moderation's deliveries in the order of the decisions that they tell of."""
     query = sa.select(deliveries).where(_c.moderation_id == moderation_id).order_by(_c.sequence, _c.created_at, _c.id)
     return [parse(row) for row in conn.execute(query).mappings()]
+
+
+def give_up(conn: Connection, state_id: str, *, url: str | None, reason: str, now: datetime) -> int:
+    """Fail all deliveries that wait for an endpoint, or only for one URL of it, and return how many they were."""
+    waiting = sa.update(deliveries).where(
+        _c.endpoint_state_id == state_id, _c.stage == str(DeliveryStage.WAITING), _c.due_at.is_not(None)
+    )
+    if url is not None:
+        waiting = waiting.where(_c.url == url)
+    values = {"stage": str(DeliveryStage.FAILED), "due_at": None, "last_error": reason, "updated_at": now}
+    return conn.execute(waiting.values(**values, fence=_c.fence + 1)).rowcount
 
 
 def counts(conn: Connection) -> list[DeliveryCount]:

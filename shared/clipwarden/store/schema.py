@@ -115,6 +115,10 @@ def _moment(name: str) -> sa.Column[datetime]:
     return sa.Column(name, UtcDateTime, nullable=False)
 
 
+def _rotating(name: str) -> tuple[sa.Column[Any], ...]:
+    return _optional(name, Sealed), _optional(f"{name}_before", Sealed), _optional(f"{name}_until", UtcDateTime)
+
+
 accounts = sa.Table(
     "accounts",
     metadata,
@@ -122,6 +126,8 @@ accounts = sa.Table(
     _text("name"),
     _text("api_key"),
     sa.Column("api_secret", Sealed, nullable=False),
+    # What signs callbacks by Standard Webhooks; while it is replaced, the one before signs too.
+    *_rotating("webhook_secret"),
     _optional("notification_url"),
     _text("signature_algorithm"),
     _text("default_taxonomy"),
@@ -275,16 +281,47 @@ idempotent_requests = sa.Table(
     sa.UniqueConstraint("account_id", "key"),
 )
 
-triggers = sa.Table(
-    "triggers",
+# Who is told of an account's events: Cloudinary's triggers, and the account's own URL once more is known of it.
+endpoints = sa.Table(
+    "endpoints",
     metadata,
     _id(),
     _reference("accounts"),
-    _text("uri"),
+    _text("url"),
     _text("event_type"),
+    # Its own, where it does not share the account's.
+    *_rotating("secret"),
+    _flag("enabled", default=True),
+    _optional("disabled_at", UtcDateTime),
+    _optional("disabled_reason"),
     _moment("created_at"),
     _moment("updated_at"),
-    sa.UniqueConstraint("account_id", "event_type", "uri"),
+    sa.UniqueConstraint("account_id", "event_type", "url"),
+)
+
+# How the servers fare that an account's callbacks go to, one row for all URLs of an origin.
+endpoint_states = sa.Table(
+    "endpoint_states",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _text("origin"),
+    # When it is next worth looking for a delivery to hand out; a finished attempt looks, too.
+    _optional("due_at", UtcDateTime),
+    # Attempts that may run at once: grows with successes, shrinks with failures.
+    _number("width"),
+    # Attempts in a row that failed, how often that has paused it since, and until when.
+    _number("failures"),
+    _number("trips"),
+    _optional("paused_until", UtcDateTime),
+    # When its rate allows for the next attempt.
+    _optional("next_at", UtcDateTime),
+    _optional("failing_since", UtcDateTime),
+    _optional("disabled_at", UtcDateTime),
+    _optional("disabled_reason"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.UniqueConstraint("account_id", "origin"),
 )
 
 moderations = sa.Table(
@@ -346,7 +383,10 @@ deliveries = sa.Table(
     metadata,
     _id(),
     _reference("accounts"),
-    _reference("moderations"),
+    sa.Column("endpoint_state_id", sa.Uuid(as_uuid=False), sa.ForeignKey("endpoint_states.id"), nullable=False),
+    # What it tells of; neither is there for what is told of an endpoint.
+    sa.Column("moderation_id", sa.Uuid(as_uuid=False), sa.ForeignKey("moderations.id"), nullable=True),
+    _optional("asset_id", sa.Uuid(as_uuid=False)),
     _text("event"),
     _number("sequence"),
     _text("url"),
@@ -361,6 +401,22 @@ deliveries = sa.Table(
     _moment("updated_at"),
     _optional("delivered_at", UtcDateTime),
     sa.UniqueConstraint("moderation_id", "sequence", "event", "url"),
+)
+
+# One line per attempt; kept for a time.
+delivery_attempts = sa.Table(
+    "delivery_attempts",
+    metadata,
+    _id(),
+    sa.Column("delivery_id", sa.Uuid(as_uuid=False), sa.ForeignKey("deliveries.id"), nullable=False),
+    _number("attempt"),
+    sa.Column("request_headers", _Document, nullable=False),
+    _optional("status", sa.Integer),
+    _optional("response_headers", _Document),
+    _optional("response_body"),
+    sa.Column("seconds", sa.Double, nullable=False),
+    _optional("error"),
+    _moment("created_at"),
 )
 
 pools = sa.Table(
@@ -416,6 +472,21 @@ _partial(
     deliveries.c.id,
     where=deliveries.c.due_at.is_not(None),
 )
+# An endpoint's next, and those that are being attempted.
+_partial(
+    "ix_deliveries_endpoint",
+    deliveries.c.endpoint_state_id,
+    deliveries.c.stage,
+    deliveries.c.due_at,
+    deliveries.c.id,
+    where=deliveries.c.due_at.is_not(None),
+)
+_partial(
+    "ix_endpoint_states_due",
+    endpoint_states.c.due_at,
+    endpoint_states.c.id,
+    where=endpoint_states.c.due_at.is_not(None),
+)
 # Admission: each account's next moderations in their order, and the slots in use.
 _partial(
     "ix_moderations_queued",
@@ -459,6 +530,12 @@ _a = assets.c
 sa.Index("ix_assets_listing", _a.account_id, _a.resource_type, _a.type, _a.created_at, _a.id)
 sa.Index("ix_uploads_expiry", uploads.c.expires_at)
 sa.Index("ix_idempotent_requests_expiry", idempotent_requests.c.expires_at)
+# The log of callbacks: of one, of a time, and what is old.
+sa.Index("ix_deliveries_listing", deliveries.c.account_id, deliveries.c.created_at, deliveries.c.id)
+sa.Index("ix_deliveries_newest", deliveries.c.created_at, deliveries.c.id)
+sa.Index("ix_deliveries_url", deliveries.c.account_id, deliveries.c.url, deliveries.c.stage)
+sa.Index("ix_delivery_attempts_delivery", delivery_attempts.c.delivery_id, delivery_attempts.c.created_at)
+sa.Index("ix_delivery_attempts_created_at", delivery_attempts.c.created_at)
 # Figures that are scraped: counted from the index alone.
 sa.Index("ix_moderations_stage", _m.stage, _m.updated_at)
 sa.Index("ix_deliveries_stage", deliveries.c.stage, deliveries.c.created_at)

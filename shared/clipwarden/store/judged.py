@@ -1,0 +1,28 @@
+"""What has been decided about an asset so far, over all its moderations."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from clipwarden.moderation import Moderation, Stage
+from clipwarden.store import moderations
+from clipwarden.store.schema import assets
+from clipwarden.store.schema import moderations as table
+
+_c = table.c
+
+
+def decisions_about(conn: Connection, asset_id: str) -> int:
+    """Count the decisions about an asset, overrides included: each that is told of has a number of its own."""
+    # Who decides at the same time about another moderation of the asset must not count to the same number.
+    conn.execute(sa.select(assets.c.id).where(assets.c.id == asset_id).with_for_update())
+    query = sa.select(sa.func.coalesce(sa.func.sum(_c.decisions), 0)).where(_c.asset_id == asset_id)
+    return int(conn.execute(query).scalar_one())
+
+
+def ended_chain(conn: Connection, decided: Moderation) -> list[Moderation]:
+    """Return all moderations of a request for several, in their order, once none of them goes on; else nothing."""
+    if decided.chain is None:
+        return []
+    query = sa.select(table).where(_c.chain == decided.chain).order_by(_c.chain_position)
+    found = [moderations.parse(row) for row in conn.execute(query).mappings()]
+    return found if all(one.stage is Stage.DECIDED for one in found) else []

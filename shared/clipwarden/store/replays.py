@@ -1,0 +1,91 @@
+"""Replays: deliveries that are to be attempted once more, one by one or all that a search finds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from clipwarden import errors
+from clipwarden.moderation import Delivery, DeliveryStage
+from clipwarden.store import deliveries, endpoint_states
+from clipwarden.store.schema import deliveries as table
+from clipwarden.store.schema import endpoint_states as states
+
+_c = table.c
+#: Deliveries that have ended, or that wait for their next attempt.
+_REPLAYABLE = (DeliveryStage.DELIVERED, DeliveryStage.FAILED, DeliveryStage.WAITING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which deliveries are meant; what is ``None`` excludes none."""
+
+    account_id: str | None = None
+    stage: DeliveryStage | None = None
+    event: str | None = None
+    url: str | None = None  #: The whole URL, or its beginning with a ``*`` at the end.
+    moderation_id: str | None = None
+    since: datetime | None = None  #: Created then or later.
+    until: datetime | None = None  #: Created before.
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return what the search asks of a row."""
+        equal = {"account_id": self.account_id, "event": self.event, "moderation_id": self.moderation_id}
+        asked = [_c[name] == value for name, value in equal.items() if value is not None]
+        if self.stage is not None:
+            asked.append(_c.stage == str(self.stage))
+        if self.url is not None:
+            prefix = self.url.removesuffix("*")
+            asked.append(_c.url == self.url if prefix == self.url else _c.url.startswith(prefix, autoescape=True))
+        asked += [_c.created_at >= self.since] if self.since is not None else []
+        asked += [_c.created_at < self.until] if self.until is not None else []
+        return asked
+
+
+def found(conn: Connection, search: Search, *, limit: int, after: Delivery | None = None) -> list[Delivery]:
+    """Return what a search finds, the newest first, from the one after ``after`` on."""
+    query = sa.select(table).where(*search.conditions()).order_by(_c.created_at.desc(), _c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(sa.tuple_(_c.created_at, _c.id) < (after.created_at, after.id))
+    return [deliveries.parse(row) for row in conn.execute(query).mappings()]
+
+
+def replay(conn: Connection, id: str, *, now: datetime) -> Delivery:
+    """Let a delivery be attempted at once, and by the whole schedule; id and body stay.
+
+    Raises NotFound, and Conflict where it is being attempted or its endpoint is disabled.
+    """
+    if (delivery := deliveries.by_id(conn, id)) is None:
+        raise errors.NotFound(f"there is no delivery {id}")
+    if endpoint_states.locked(conn, delivery.endpoint_state_id).disabled_at is not None:
+        raise errors.Conflict("the endpoint is disabled: enable it first")
+    if not _again(conn, [delivery], now=now):
+        raise errors.Conflict("the delivery is being attempted")
+    replayed = deliveries.by_id(conn, id)
+    assert replayed is not None  # noqa: S101 - rows of deliveries do not go; tells the type checker
+    return replayed
+
+
+def replay_all(conn: Connection, search: Search, *, limit: int, now: datetime) -> int:
+    """Let deliveries that a search finds be attempted at once, the oldest first, and return how many they are.
+
+    Those that are being attempted or wait already for their next attempt now are left, and those of endpoints that are
+    disabled; fewer than ``limit`` mean that there are no more.
+    """
+    ready = sa.or_(_c.stage != str(DeliveryStage.WAITING), _c.due_at > now, _c.attempt > 0)
+    enabled = _c.endpoint_state_id.in_(sa.select(states.c.id).where(states.c.disabled_at.is_(None)))
+    query = sa.select(table).where(*search.conditions(), ready, enabled, _c.stage.in_([str(s) for s in _REPLAYABLE]))
+    rows: Any = conn.execute(query.order_by(_c.created_at, _c.id).limit(limit)).mappings()
+    return _again(conn, [deliveries.parse(row) for row in rows], now=now)
+
+
+def _again(conn: Connection, chosen: list[Delivery], *, now: datetime) -> int:
+    """Make deliveries due, each unless it has moved on since; endpoints are locked in the order of their ids."""
+    awake = {id for id in sorted({one.endpoint_state_id for one in chosen}) if endpoint_states.wake(conn, id, now=now)}
+    values = {"stage": str(DeliveryStage.WAITING), "due_at": now, "attempt": 0, "updated_at": now}
+    fresh = {"delivered_at": None, "last_error": None, "last_status": None, "fence": _c.fence + 1}
+    keys = [(one.id, one.fence) for one in chosen if one.endpoint_state_id in awake]
+    held = sa.update(table).where(sa.tuple_(_c.id, _c.fence).in_(keys), _c.stage.in_([str(s) for s in _REPLAYABLE]))
+    return conn.execute(held.values(**values, **fresh)).rowcount if keys else 0

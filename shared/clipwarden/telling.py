@@ -1,0 +1,52 @@
+"""Telling the endpoints that are to know of an event, in the caller's transaction: a delivery for each of them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from clipwarden import ids
+from clipwarden.moderation import Account
+from clipwarden.store import deliveries, endpoint_states, endpoints
+
+
+def tell(
+    conn: Connection,
+    account: Account,
+    event: str,
+    body: str,
+    *,
+    named: Iterable[str],
+    now: datetime,
+    sequence: int = 0,
+    moderation_id: str | None = None,
+    asset_id: str | None = None,
+) -> None:
+    """Have every URL told that is to know of the event: those that the call named or the account's, and endpoints."""
+    about: dict[str, Any] = {"sequence": sequence, "moderation_id": moderation_id, "asset_id": asset_id}
+    to(conn, account, event, body, urls=endpoints.told(conn, account, event, named), now=now, **about)
+
+
+def to(
+    conn: Connection, account: Account, event: str, body: str, *, urls: Iterable[str], now: datetime, **about: Any
+) -> None:
+    """Have these URLs told of the event; ``about`` are further columns of deliveries."""
+    # In one order for all: each delivery locks what is known of its endpoint.
+    for url in sorted(urls, key=lambda url: (endpoint_states.origin(url), url)):
+        deliveries.add(
+            conn,
+            id=ids.new_id(),
+            account_id=account.id,
+            event=event,
+            **{"sequence": 0, **about},
+            url=url,
+            body=body,
+            due_at=now,
+            now=now,
+        )
+
+
+def anybody(conn: Connection, account: Account, event: str, named: Iterable[str]) -> bool:
+    """Say whether there is somebody to be told."""
+    return bool(endpoints.told(conn, account, event, named))
