@@ -13,7 +13,7 @@ from clipwarden.media.store import Stored
 from clipwarden.moderation import Account, Asset, Facts, Location, Moderation, ResourceType
 from clipwarden.store import library, moderations, presets, uploads
 from clipwarden.store.engine import read, write
-from clipwarden_api import asking, rendering
+from clipwarden_api import announcing, asking, rendering
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.refusals import Refusal, bad, not_found
@@ -137,6 +137,8 @@ def _accept(
         moderations.accept_all(conn, requests, now=now)
         if upload_row is not None and not uploads.become(conn, upload_row, asset.id):
             raise AlreadyAsset
+        named = asked.notification_urls
+        announcing.uploaded(conn, caller, asset, named, public_url=services.public_url, now=now)
     log.info("asset stored", account=caller.account.name, asset_id=asset.id, bytes=asset.bytes)
     return asset, there
 

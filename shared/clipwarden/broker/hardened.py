@@ -98,6 +98,7 @@ class HardenedBroker(RedisBroker):
         )
         dispatch = cast("bytes", self.scripts["dispatch"].script)
         self.scripts["dispatch"] = client.register_script(_REDIS_CLOCK + dispatch.decode())
+        self.logger.addFilter(_worth_telling)
         self._hop_timeout_ms = hop_timeout_ms
         self._holdings = Holdings()
         self._consumed: set[str] = set()
@@ -189,6 +190,11 @@ class HardenedBroker(RedisBroker):
         claims = {data: id_ for data in fetched if data and (id_ := claimed_id(queue_name, data))}
         self._holdings.take(queue_name, claims.values())
         return [data for data in fetched if data in claims]
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    # Two workers of one process, on queues of their own, bring a middleware each; that is what it is made for.
+    return "_WorkerMiddleware" not in record.getMessage()
 
 
 class _Consumer(_RedisConsumer):

@@ -40,6 +40,12 @@ def of_account(conn: Connection, account_id: str, event_type: str | None = None)
     return [parse(row) for row in conn.execute(query.order_by(_c.created_at, _c.id)).mappings()]
 
 
+def every(conn: Connection, account_id: str) -> list[Endpoint]:
+    """Return all that is known of an account's URLs, its own notification URL included; the oldest first."""
+    query = sa.select(table).where(_c.account_id == account_id).order_by(_c.created_at, _c.id)
+    return [parse(row) for row in conn.execute(query).mappings()]
+
+
 def at(conn: Connection, account_id: str, url: str) -> list[Endpoint]:
     """Return what is known of an account's URL, its own notification URL included; the oldest first."""
     query = sa.select(table).where(_c.account_id == account_id, _c.url == url).order_by(_c.created_at, _c.id)
