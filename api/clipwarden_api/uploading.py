@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from clipwarden import errors, ids, logs, placing
-from clipwarden.egress import Egress
+from clipwarden.egress import open_egress
 from clipwarden.media import sources
 from clipwarden.media.fingerprint import Digesting, fingerprint
 from clipwarden.media.store import Stored
@@ -222,20 +222,11 @@ def _kept(services: Services, wanted: str, stored: Stored, sha256: str) -> _Arri
 
 
 def _fetch(services: Services, source: str, spool: BinaryIO) -> None:
-    with contextlib.closing(_egress(services)) as egress:
+    with contextlib.closing(open_egress(services.settings.callback)) as egress:
         try:
             egress.fetch(source, spool, max_bytes=services.settings.media.max_bytes)
         except (errors.SourceRefused, errors.DestinationRefused, errors.MediaNotFound) as exc:
             raise bad(f"Error in loading {source[:300]} - {exc}") from exc
-
-
-def _egress(services: Services) -> Egress:
-    callback = services.settings.callback
-    return Egress(
-        allow_networks=callback.allow_networks,
-        connect_timeout=callback.connect_timeout,
-        total_timeout=callback.total_timeout,
-    )
 
 
 def _picture(beginning: bytes) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from clipwarden import errors
 from clipwarden.broker import build_broker
-from clipwarden.egress import Egress
+from clipwarden.egress import Egress, open_egress
 from clipwarden.media.opening import open_store
 from clipwarden.media.prober import Prober
 from clipwarden.media.store import MediaStore
@@ -90,7 +90,6 @@ def build(settings: Settings) -> Services:
     )
     engine = create_engine(settings.database)
     media = open_store(settings.media)
-    callback = settings.callback
     bus = Bus(broker)
     return Services(
         settings=settings,
@@ -101,10 +100,6 @@ def build(settings: Settings) -> Services:
         media=media,
         prober=Prober(media),
         pools=pools.build(settings),
-        egress=Egress(
-            allow_networks=callback.allow_networks,
-            connect_timeout=callback.connect_timeout,
-            total_timeout=callback.total_timeout,
-        ),
+        egress=open_egress(settings.callback),
         appointments=Appointments(bus.send),
     )

@@ -2,6 +2,7 @@
 
 from clipwarden.egress.client import Egress, Response
 from clipwarden.egress.destination import Destination, redact
+from clipwarden.egress.opening import open_egress
 from clipwarden.egress.spending import Pace
 
-__all__ = ["Destination", "Egress", "Pace", "Response", "redact"]
+__all__ = ["Destination", "Egress", "Pace", "Response", "open_egress", "redact"]

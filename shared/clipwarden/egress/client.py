@@ -1,5 +1,6 @@
 """HTTP requests to addresses that others name."""
 
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ LONGEST_ANSWER = 64 * 1024
 _KEPT = 4.0
 _KEPT_CONNECTIONS = 32
 
-_FAULTS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError)
+_FAULTS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError, httpcore.ProxyError)
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -40,7 +41,8 @@ class Egress:
     """Calls public http(s) addresses, and those of ``allow_networks``; usable from many threads at once.
 
     A host is resolved once per connection, and refused unless all its addresses may be contacted. Redirects are not
-    followed and proxies of the environment not used: either would contact an address that nobody has checked.
+    followed and proxies of the environment not used: either would contact an address that nobody has checked. A
+    ``proxy`` that is given resolves names in our stead, and has to check them.
     """
 
     def __init__(
@@ -50,14 +52,18 @@ class Egress:
         total_timeout: float,
         resolver: Resolver | None = None,
         pace: Pace | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        proxy: httpcore.Proxy | None = None,
     ) -> None:
-        self._network = GuardedNetwork(allow_networks, resolver)
+        self._network = GuardedNetwork(allow_networks, resolver, trusted=_place(proxy) if proxy is not None else None)
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
         self._pace = pace or Pace()
         self._pool = httpcore.ConnectionPool(
             # One for all: httpcore would otherwise load the certificates anew for each connection.
-            ssl_context=httpcore.default_ssl_context(),
+            ssl_context=tls or httpcore.default_ssl_context(),
+            proxy=proxy,
             max_connections=None,  # As many as there are threads.
             max_keepalive_connections=_KEPT_CONNECTIONS,
             keepalive_expiry=_KEPT,
@@ -128,16 +134,25 @@ class Egress:
     def _reason(self, fault: Exception, seconds: float) -> str:
         match fault:
             case httpcore.ConnectTimeout():
-                return f"no connection within {min(self._connect_timeout, seconds):g} s"
+                reason = f"no connection within {min(self._connect_timeout, seconds):g} s"
             case httpcore.TimeoutException() if str(fault) == "too slow":
-                return f"less than {self._pace.least} bytes came within {self._pace.window:g} s"
+                reason = f"less than {self._pace.least} bytes came within {self._pace.window:g} s"
             case httpcore.TimeoutException():
-                return f"no complete answer within {seconds:g} s"
+                reason = f"no complete answer within {seconds:g} s"
             case httpcore.ConnectError():
-                return f"cannot connect: {fault}"
+                reason = f"cannot connect: {fault}"
+            case httpcore.ProxyError():
+                reason = f"the proxy refuses: {fault}"
             case httpcore.RemoteProtocolError():
-                return f"the answer broke off or is not HTTP: {fault}"
-        return f"the connection broke: {fault}"
+                reason = f"the answer broke off or is not HTTP: {fault}"
+            case _:
+                reason = f"the connection broke: {fault}"
+        return reason
+
+
+def _place(proxy: httpcore.Proxy) -> tuple[str, int]:
+    origin = proxy.url.origin
+    return origin.host.decode("ascii"), origin.port
 
 
 def _url(destination: Destination) -> httpcore.URL:

@@ -30,7 +30,14 @@ _TRIED = 4
 class GuardedNetwork(httpcore.NetworkBackend):
     """Connects to checked addresses only; used by many threads at once, each with a budget of its own."""
 
-    def __init__(self, allowed: Iterable[Network], resolver: Resolver | None = None) -> None:
+    def __init__(
+        self,
+        allowed: Iterable[Network],
+        resolver: Resolver | None = None,
+        *,
+        trusted: tuple[str, int] | None = None,  # Host and port of the operator's own proxy.
+    ) -> None:
+        self._trusted = trusted
         self._allowed = tuple(allowed)
         self._resolver = resolver or system_resolver
         self._current = threading.local()
@@ -83,8 +90,9 @@ class GuardedNetwork(httpcore.NetworkBackend):
             found = [parse(host)]
         except ValueError:
             found = [parse(text) for text in _resolve(self._resolver, host, port, seconds)]
-        for address in found:
-            self.refuse(host, address)
+        if (host, port) != self._trusted:
+            for address in found:
+                self.refuse(host, address)
         return found
 
     def _connect(self, address: Address, port: int, seconds: float) -> httpcore.NetworkStream:
