@@ -1,9 +1,5 @@
-"""A callback receiver on loopback: keeps what comes, checks it with Cloudinary's SDK, misbehaves on request.
+"""A callback receiver on loopback: keeps what comes, checks it with Cloudinary's SDK, misbehaves on request."""
 
-``python -m clipwarden_local.receiver --secret SECRET`` prints every callback and whether its signature is right.
-"""
-
-import argparse
 import json
 import socket
 import sys
@@ -18,6 +14,8 @@ from typing import Any, ClassVar, Self
 
 import cloudinary
 import cloudinary.utils
+
+from clipwarden import webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,8 @@ class Received:
     path: str
     headers: Mapping[str, str]  #: Names in lower case.
     body: bytes
-    verified: bool  #: Whether the signature is right and fresh.
+    verified: bool  #: Whether Cloudinary's signature is right and fresh.
+    webhook_verified: bool  #: Whether Standard Webhooks' is.
     answer: Answer
 
     @property
@@ -71,11 +70,13 @@ class Receiver:
         *,
         secret: str,
         algorithm: str = "sha1",
+        webhook_secret: str | None = None,
         port: int = 0,
         on_received: Callable[[Received], None] | None = None,
     ) -> None:
         self._secret = secret
         self._algorithm = algorithm
+        self._webhook_secret = webhook_secret
         self._on_received = on_received
         self._changed = threading.Condition()
         self._received: list[Received] = []
@@ -123,11 +124,17 @@ class Receiver:
                     raise TimeoutError(f"no callback about {moderation_id} within {within:g} s")
 
     def _take(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        verified = self._verify(headers, body)
+        verified, webhook_verified = self._verify(headers, body), self._verify_webhook(headers, body)
         with self._changed:
             answer = self._answers.popleft() if self._answers else Answer()
             callback = Received(
-                at=datetime.now(UTC), path=path, headers=headers, body=body, verified=verified, answer=answer
+                at=datetime.now(UTC),
+                path=path,
+                headers=headers,
+                body=body,
+                verified=verified,
+                webhook_verified=webhook_verified,
+                answer=answer,
             )
             self._received.append(callback)
             self._changed.notify_all()
@@ -136,6 +143,8 @@ class Receiver:
         return answer
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        if not self._secret:
+            return False
         try:
             with self._configuring:
                 cloudinary.config(api_secret=self._secret)  # type: ignore[no-untyped-call] # the SDK has no types
@@ -149,6 +158,12 @@ class Receiver:
                 )
         except (KeyError, ValueError):
             return False
+
+    def _verify_webhook(self, headers: Mapping[str, str], body: bytes) -> bool:
+        if self._webhook_secret is None:
+            return False
+        id, stamp, signature = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+        return webhooks.verify(body, id, stamp, signature, self._webhook_secret)
 
 
 class _Server(ThreadingHTTPServer):
@@ -214,32 +229,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # the base class names it so
         """Leave the log to whoever uses the receiver."""
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Print every callback until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m clipwarden_local.receiver", description="Receives callbacks.")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
-    parser.add_argument("--secret", required=True, help="the account's API secret")
-    parser.add_argument("--algorithm", default="sha1", choices=("sha1", "sha256"), help="(default: %(default)s)")
-    arguments = parser.parse_args(argv)
-    receiver = Receiver(secret=arguments.secret, algorithm=arguments.algorithm, port=arguments.port, on_received=_print)
-    with receiver:
-        print(f"receiving at {receiver.url}", flush=True)  # noqa: T201 # a command line prints
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
-
-
-def _print(callback: Received) -> None:
-    payload = callback.payload
-    check = "signature right" if callback.verified else "SIGNATURE WRONG"
-    what = f"{payload.get('notification_type')} {payload.get('public_id')} {payload.get('moderation_status')}"
-    delivery = callback.headers.get("webhook-id")
-    print(f"{callback.at:%H:%M:%S} {what}, {check}, delivery {delivery}", flush=True)  # noqa: T201 # the same
-    print(json.dumps(payload, indent=2, ensure_ascii=False), flush=True)  # noqa: T201 # the same
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,9 @@
 """The callback receiver, called by the egress that calls real ones."""
 
 import ipaddress
+import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,12 +76,29 @@ def test_it_hangs_as_told(egress: Egress) -> None:
             receiver.wait_for(moderation().id, within=0.05)
 
 
-def test_as_a_command_it_prints_what_comes_and_whether_it_is_genuine(egress: Egress) -> None:
-    command = [sys.executable, "-m", "clipwarden_local.receiver", "--secret", "abcd"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("as_json", [False, True])
+def test_as_a_command_it_prints_what_comes_and_whether_it_is_genuine(egress: Egress, *, as_json: bool) -> None:
+    command = [sys.executable, "-m", "clipwarden.cli", "listen", "--port", "0", *(["--json"] if as_json else [])]
+    env = {**os.environ, "CLIPWARDEN_LISTEN_SECRET": "abcd", "CLIPWARDEN_LISTEN_WEBHOOK_SECRET": KEY}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
-        url = process.stdout.readline().removeprefix("receiving at ").strip()
+        first = process.stdout.readline()
+        url = json.loads(first)["url"] if as_json else first.removeprefix("listening at ").strip()
         assert send(egress, url) == 200
         line = process.stdout.readline()
-        process.terminate()
-    assert "moderation 夏/ü rejected, signature right, delivery d-1" in line
+        process.send_signal(signal.SIGINT)
+        process.stdout.close()
+        assert process.wait(20) in (0, 130)
+    if as_json:
+        told = json.loads(line)
+        assert (told["cloudinary"], told["standard_webhooks"], told["webhook_id"]) == ("right", "right", "d-1")
+        assert told["payload"]["public_id"] == "夏/ü"
+    else:
+        assert "moderation 夏/ü rejected, Cloudinary's signature right, Standard Webhooks' right, delivery d-1" in line
+
+
+def test_as_a_command_it_says_what_is_wrong_with_a_secret() -> None:
+    command = [sys.executable, "-m", "clipwarden.cli", "listen", "--webhook-secret", "whsec_x"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "a webhook secret is whsec_" in done.stderr
