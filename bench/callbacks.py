@@ -148,7 +148,12 @@ def _queue(engine: sa.Engine, urls: list[str], count: int, *, later: timedelta =
     with write(engine) as conn:
         account = _account(conn, now)
         states = [endpoint_states.expect(conn, account.id, url, due_at=due_at, now=now).id for url in urls]
-        fixed = {"account_id": account.id, "event": "moderation", "body": _BODY, "stage": str(DeliveryStage.WAITING)}
+        fixed: dict[str, Any] = {
+            "account_id": account.id,
+            "event": "moderation",
+            "body": _BODY,
+            "stage": str(DeliveryStage.WAITING),
+        }
         fixed |= {"due_at": due_at, "fence": 0, "attempt": 0, "created_at": now, "updated_at": now}
         for begin in range(0, count, 5000):
             numbers = range(begin, min(begin + 5000, count))

@@ -53,7 +53,7 @@ def _report(services: Services, task: Task, found: outcome.Outcome, *, more: boo
     until = services.lease(now)
     with write(services.engine) as conn:
         report = reporting.report(conn, task, found, services.settings.callback, now=now, until=until)
-        following = _first(conn, report.handed_out, now, until) if more else None
+        following = _first(conn, task, report.handed_out, now, until) if more else None
     if report.stage is None:
         metrics.FENCED.labels(Step.NOTIFY).inc()
         return None
@@ -63,7 +63,7 @@ def _report(services: Services, task: Task, found: outcome.Outcome, *, more: boo
     return following
 
 
-def _first(conn: Connection, handed_out: Sequence[Due], now: datetime, until: datetime) -> Task | None:
+def _first(conn: Connection, before: Task, handed_out: Sequence[Due], now: datetime, until: datetime) -> Task | None:
     if not handed_out:
         return None
-    return tasks.take(conn, handed_out[0].id, fence=handed_out[0].fence, now=now, until=until)
+    return tasks.take(conn, handed_out[0].id, fence=handed_out[0].fence, now=now, until=until, before=before)

@@ -1,7 +1,7 @@
 """Deliveries that a worker has taken, with what it needs to sign them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -22,13 +22,20 @@ class Task:
     keys: Sequence[str] = field(repr=False)  #: The secrets of Standard Webhooks.
 
 
-def take(conn: Connection, delivery_id: str, *, fence: int, now: datetime, until: datetime) -> Task | None:
-    """Take a delivery that was handed out; ``None`` when it was taken already or has moved on."""
+def take(
+    conn: Connection, delivery_id: str, *, fence: int, now: datetime, until: datetime, before: Task | None = None
+) -> Task | None:
+    """Take a delivery that was handed out; ``None`` when it was taken already or has moved on.
+
+    ``before`` is the one of the same endpoint that was just attempted: what signed that one signs this one.
+    """
     stages = (DeliveryStage.SENDING,)
     row = leases.take(conn, schema.deliveries, delivery_id, fence=fence, until=until, stages=stages)
     if row is None:
         return None
     delivery = deliveries.parse(row)
+    if before is not None and before.delivery.url == delivery.url:
+        return replace(before, delivery=delivery)
     if (account := accounts.by_id(conn, delivery.account_id)) is None:
         raise errors.NotFound("the account is gone")
     keys = endpoints.secrets_for(conn, account, delivery.url, now=now)

@@ -5,7 +5,7 @@ of one, holds the row's lock, so that its limits hold over all workers. ``due_at
 a pause of an endpoint moves this one moment, however many deliveries wait for it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -106,7 +106,7 @@ def succeeded(conn: Connection, state: EndpointState, limits: Limits, *, now: da
     """Note that an attempt went well: the endpoint gets room for one more at once."""
     width = min(limits.concurrency, state.width + 1)
     changes = {"width": width, "failures": 0, "trips": 0, "paused_until": None, "failing_since": None}
-    return _changed(conn, state, changes, now)
+    return _changed(conn, state, _at(now, state, changes))
 
 
 def failed(
@@ -127,7 +127,7 @@ def failed(
         changes |= _pause(state, limits, now)
     if wait:
         changes["paused_until"] = max(now + wait, changes.get("paused_until") or now)
-    return _changed(conn, state, changes, now)
+    return _changed(conn, state, _at(now, state, changes))
 
 
 def enable(conn: Connection, account_id: str, url: str, *, now: datetime) -> bool:
@@ -198,8 +198,13 @@ def _of(state: EndpointState) -> sa.Select[Any]:
     return waiting.order_by(_d.due_at, _d.id)
 
 
+def _at(now: datetime, state: EndpointState, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes, and when they were made, if there are any."""
+    return changes | {"updated_at": now} if any(getattr(state, name) != it for name, it in changes.items()) else {}
+
+
 def _look_again(conn: Connection, state: EndpointState, *, at: datetime | None, **changes: Any) -> None:
-    conn.execute(sa.update(table).where(_c.id == state.id).values(due_at=at, **changes))
+    _changed(conn, state, {"due_at": at, **changes})
 
 
 def _pause(state: EndpointState, limits: Limits, now: datetime) -> dict[str, Any]:
@@ -210,6 +215,9 @@ def _pause(state: EndpointState, limits: Limits, now: datetime) -> dict[str, Any
     return {"trips": state.trips + 1, "paused_until": now + pause}
 
 
-def _changed(conn: Connection, state: EndpointState, changes: dict[str, Any], now: datetime) -> EndpointState:
-    changed = sa.update(table).where(_c.id == state.id).values(**changes, updated_at=now).returning(table)
-    return parse(conn.execute(changed).mappings().one())
+def _changed(conn: Connection, state: EndpointState, changes: dict[str, Any]) -> EndpointState:
+    """Change a locked state where that is a change: an endpoint that is busy and well costs no statement."""
+    after = replace(state, **changes)
+    if after != state:
+        conn.execute(sa.update(table).where(_c.id == state.id).values(**changes))
+    return after
