@@ -41,8 +41,8 @@ class Outcome:
 
     @property
     def unable(self) -> bool:
-        """Say whether the endpoint cannot take callbacks now, whichever they are."""
-        return answers.unable(self.status)
+        """Say whether the endpoint cannot take callbacks now, whichever they are; half an answer is none."""
+        return self.headers is None or answers.unable(self.status)
 
     def wait(self, now: datetime, longest: timedelta) -> timedelta:
         """Return how long the endpoint asks to be left alone."""
