@@ -135,8 +135,8 @@ class GuardedStream(httpcore.NetworkStream):
         """Send all of the buffer."""
         rest = memoryview(buffer)
         while rest:
-            self._socket.settimeout(self._network.budget.allow())
             try:
+                self._socket.settimeout(self._network.budget.allow())
                 rest = rest[self._socket.send(rest) :]
             except TimeoutError as exc:
                 raise httpcore.WriteTimeout("out of time") from exc
