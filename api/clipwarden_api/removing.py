@@ -60,8 +60,11 @@ def remove(services: Services, caller: Caller, name: library.Name) -> bool:
 
 
 def drop(services: Services, asset: Asset) -> None:
-    """Delete an asset's bytes, wherever they are, unless a backup of them is to be kept; to be repeated at will."""
-    if asset.backup or asset.location is None:
+    """Delete an asset's bytes, wherever they are, unless a backup of them is to be kept; to be repeated at will.
+
+    What is a user's own object stays, in the quarantine if it was moved there.
+    """
+    if asset.backup or asset.location is None or not asset.ours:
         return
     with read(services.engine) as conn:
         kept = versions.is_kept(conn, asset.location)
@@ -71,7 +74,9 @@ def drop(services: Services, asset: Asset) -> None:
 
 
 def drop_version(services: Services, asset: Asset, version: AssetVersion) -> None:
-    """Delete the bytes of an asset's version, wherever they are; to be repeated at will."""
+    """Delete the bytes of an asset's version, wherever they are, if they are ours; to be repeated at will."""
+    if not version.ours:
+        return
     services.media.delete(version.location)
     services.media.delete(placing.quarantine(services.settings.media.bucket, asset, version.version))
 

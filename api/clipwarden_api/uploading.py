@@ -35,7 +35,7 @@ _PICTURES = {
 class _Arrived:
     resource_type: ResourceType
     bytes: library.Bytes
-    ours: bool  #: Whether the bytes were stored for this upload, and go if it is refused.
+    fresh: bool  #: Whether the bytes were stored by this request, and go if it is refused.
 
 
 class AlreadyAsset(Exception):
@@ -80,7 +80,7 @@ def _upload(
     try:
         asset, overwritten = _accept(services, caller, asked, arrived, upload_row)
     except (Refusal, errors.PermanentError):
-        if arrived.ours:
+        if arrived.fresh:
             services.media.delete(arrived.bytes.stored.location)
         raise
     return answer(services, caller, asset) | ({"overwritten": True} if overwritten else {})
@@ -201,7 +201,7 @@ def _take(services: Services, wanted: str, form: Parameters) -> _Arrived:
     if form.file is not None and form.file.sha256 is not None:
         return _kept(services, wanted, form.file.stored, form.file.sha256)
     if form.file is not None:  # It came in chunks: who receives those knows whether the bytes may go.
-        return _known(services, wanted, form.file.stored, None, ours=False)
+        return _known(services, wanted, form.file.stored, None, ours=True)
     source = _source(services, form)
     if isinstance(source, Location):
         return _known(services, wanted, services.media.head(source), None, ours=False)
@@ -240,8 +240,10 @@ def _known(services: Services, wanted: str, stored: Stored, sha256: str | None, 
     with services.media.open(stored.location, start=0, end=16) as beginning:
         picture = _picture(beginning.read(16))
     kind, facts, file_format = _looked_at(services, wanted, stored, picture)
-    arrived = library.Bytes(stored=stored, fingerprint=fingerprint(stored, sha256), facts=facts, format=file_format)
-    return _Arrived(resource_type=kind, bytes=arrived, ours=ours)
+    arrived = library.Bytes(
+        stored=stored, fingerprint=fingerprint(stored, sha256), facts=facts, format=file_format, ours=ours
+    )
+    return _Arrived(resource_type=kind, bytes=arrived, fresh=ours and sha256 is not None)
 
 
 def _looked_at(

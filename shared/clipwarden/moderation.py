@@ -211,6 +211,7 @@ class Asset:
     backup: bool = False  #: Whether its bytes are kept when it is deleted or overwritten.
     deleted_at: datetime | None = None
     fingerprint: str | None = None  #: What these bytes are recognised by: their SHA-256, where we know it.
+    ours: bool = False  #: Whether this service has stored the bytes for this asset, and may delete them.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +228,7 @@ class AssetVersion:
     format: str | None
     facts: Facts | None
     created_at: datetime  #: When they were overwritten or deleted.
+    ours: bool = False  #: As the asset's.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

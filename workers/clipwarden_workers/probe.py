@@ -44,6 +44,7 @@ def probe(services: Services, moderation: Moderation) -> None:
             now=now,
             fingerprint=recognised,
             only_version=moderation.asset_version,
+            ours=sha256 is not None,
         )
         found = {
             "policy": str(policy or moderation.policy),
@@ -71,7 +72,7 @@ def policy_of(services: Services, moderation: Moderation) -> Policy:
 
 
 def _bring(services: Services, moderation: Moderation) -> tuple[Stored, str | None]:
-    """Return the video as an object of the media store; what is elsewhere is copied there first, and digested."""
+    """Return the video as an object of the media store, and the SHA-256 if it had to be copied there first."""
     source = sources.parse_source(moderation.source, services.settings.media)
     if isinstance(source, Location):
         return services.media.head(source), None

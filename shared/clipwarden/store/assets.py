@@ -63,14 +63,16 @@ def record(
     now: datetime,
     fingerprint: str | None = None,
     only_version: int | None = None,
+    ours: bool = False,
 ) -> Asset:
     """Keep what intake found out about the asset's bytes, which are where they belong now, and return the asset.
 
+    ``ours`` says whether they were stored for this asset; of an object that it had before, that is known already.
     Bytes other than before get a version of their own and are wanted where they are, whatever was decided about the
     bytes before them; a move of those that may be under way is fenced out. Raises MediaChanged where only a version's
     bytes are meant, and the asset has another one by now.
     """
-    found = {
+    found: dict[str, Any] = {
         "bucket": location.bucket,
         "key": location.key,
         "object_version": location.version,
@@ -90,6 +92,8 @@ def record(
         "faults": 0,
         "restored_at": sa.null(),
     }
+    there = sa.and_(assets.c.bucket == location.bucket, assets.c.key == location.key)
+    found["ours"] = sa.case((there, assets.c.ours), else_=sa.true() if ours else sa.false())
     anew = assets.c.etag != etag
     changed = {name: sa.case((anew, value), else_=assets.c[name]) for name, value in replaced.items()}
     statement = sa.update(assets).where(assets.c.id == id).values(**found, **changed).returning(assets)

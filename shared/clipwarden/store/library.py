@@ -36,6 +36,7 @@ class Bytes:
     fingerprint: str | None
     facts: Facts | None
     format: str | None
+    ours: bool  #: Whether they were stored for this asset, and go when it goes; else they are a user's.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +340,7 @@ def _arrival(arrived: Bytes, now: datetime) -> dict[str, Any]:
         "fingerprint": arrived.fingerprint,
         "facts": asdict(arrived.facts) if arrived.facts else None,
         "format": arrived.format,
+        "ours": arrived.ours,
         "wanted": Placement.LIBRARY,
         "placed": Placement.LIBRARY,
         "due_at": None,

@@ -202,6 +202,8 @@ assets = sa.Table(
     sa.Column("context", _Document, nullable=False, server_default="{}"),
     _flag("backup", default=False),
     _optional("deleted_at", UtcDateTime),
+    # Whether this service has stored the bytes for this asset, and may delete them; else they are a user's.
+    _flag("ours", default=False),
     sa.UniqueConstraint("account_id", "resource_type", "type", "public_id"),
 )
 
@@ -240,6 +242,7 @@ asset_versions = sa.Table(
     _optional("format"),
     _optional("facts", _Document),
     _moment("created_at"),
+    _flag("ours", default=False),
     sa.UniqueConstraint("asset_id", "version"),
 )
 

@@ -37,6 +37,7 @@ def keep(conn: Connection, asset: Asset, now: datetime) -> None:
         "fingerprint": asset.fingerprint,
         "format": asset.format,
         "facts": asdict(asset.facts) if asset.facts else None,
+        "ours": asset.ours,
         "created_at": now,
     }
     rows.insert_unless_present(conn, table, values)
@@ -109,6 +110,7 @@ def _bytes_of(version: AssetVersion) -> dict[str, Any]:
         "fingerprint": version.fingerprint,
         "facts": asdict(version.facts) if version.facts else None,
         "format": version.format,
+        "ours": version.ours,
         "wanted": Placement.LIBRARY,
         "placed": Placement.LIBRARY,
         "due_at": None,

@@ -1,0 +1,86 @@
+"""What becomes of bytes: a user's own objects stay, and what was stored here goes when nobody needs it."""
+
+# mypy: allow-untyped-calls
+
+from typing import Any
+
+import cloudinary
+import pytest
+from cloudinary import api, uploader
+
+from clipwarden import ids
+from clipwarden.moderation import Location, Stage
+from fixtures.gateway import Gateway
+from sdk import VIDEO, bytes_at, upload
+from waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration() -> None:
+    cloudinary.reset_config()
+
+
+@pytest.fixture
+def pipeline_settings(pipeline_settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    pipeline_settings["api"] = {"source_buckets": "shoots"}
+    return pipeline_settings
+
+
+def shoot(gateway: Gateway, key: str = "videos/film.mp4") -> Location:
+    """Put a user's own object into a bucket that uploads may be taken from."""
+    target = Location(bucket="shoots", key=key)
+    with gateway.pipeline.clips("plain").open("rb") as stream:
+        gateway.services.media.put(target, stream)
+    return target
+
+
+def from_there(gateway: Gateway, there: Location, **options: Any) -> dict[str, Any]:
+    return dict(uploader.upload(str(there), public_id="film", **VIDEO, **gateway.cloud, **options))
+
+
+def quarantine(gateway: Gateway, answer: dict[str, Any]) -> Location:
+    """Return where a video's bytes are while it is rejected."""
+    key = f"quarantine/{ids.read(answer['asset_id'])}/{answer['version']}"
+    return Location(bucket=gateway.services.settings.media.bucket, key=key)
+
+
+def reject(gateway: Gateway, answer: dict[str, Any]) -> Location:
+    """Let a human reject a video, and return where it is once it is out of sight."""
+    api.update(answer["public_id"], moderation_status="rejected", **VIDEO, **gateway.cloud)
+    there = quarantine(gateway, answer)
+    eventually(lambda: gateway.services.media.exists(there))
+    return there
+
+
+def test_a_users_object_outlives_the_asset_that_it_was(gateway: Gateway) -> None:
+    there = shoot(gateway)
+    answer = from_there(gateway, there)
+    assert uploader.destroy("film", **VIDEO, **gateway.cloud)["result"] == "ok"
+    assert bytes_at(answer["url"], gateway) is None
+    from_there(gateway, there, backup=True)
+    other = upload(gateway, "film", "rotated")
+    kept = api.resource("film", versions=True, **VIDEO, **gateway.cloud)["versions"]
+    api.delete_backed_up_assets(other["asset_id"], [one["version_id"] for one in kept], **gateway.cloud)
+    assert gateway.services.media.exists(there)
+
+
+def test_a_users_object_that_was_rejected_is_kept_out_of_sight_for_good(gateway: Gateway) -> None:
+    hidden = reject(gateway, from_there(gateway, shoot(gateway), moderation="manual"))
+    uploader.destroy("film", **VIDEO, **gateway.cloud)
+    assert gateway.services.media.exists(hidden)
+
+
+def test_an_object_that_was_enqueued_outlives_its_asset(gateway: Gateway) -> None:
+    there = gateway.pipeline.put(gateway.pipeline.clips("plain"), key="videos/own.mp4")
+    gateway.pipeline.decided(gateway.pipeline.client.enqueue(str(there), public_id="own"))
+    assert uploader.destroy("own", **VIDEO, **gateway.cloud)["result"] == "ok"
+    assert gateway.services.media.exists(there)
+
+
+def test_what_was_stored_here_goes_after_it_was_judged(gateway: Gateway) -> None:
+    answer = upload(gateway, "film", moderation="aws_rek_video")
+    gateway.pipeline.when(answer["moderation"][0]["id"], Stage.DECIDED)
+    uploader.destroy("film", **VIDEO, **gateway.cloud)
+    root = gateway.services.settings.media.root
+    assert root is not None
+    assert [path for path in root.rglob("*") if path.is_file() and "videos" in path.parts] == []
