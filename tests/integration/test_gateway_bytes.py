@@ -77,6 +77,17 @@ def test_an_object_that_was_enqueued_outlives_its_asset(gateway: Gateway) -> Non
     assert gateway.services.media.exists(there)
 
 
+def test_an_overwrite_without_a_moderation_shows_none_of_the_bytes_before(gateway: Gateway) -> None:
+    first = upload(gateway, "film", backup=True, moderation="manual")
+    reject(gateway, first)
+    second = upload(gateway, "film", "rotated")
+    assert "moderation" not in second
+    assert "moderation_status" not in api.resource("film", **VIDEO, **gateway.cloud)
+    found = api.resources_by_moderation("manual", "rejected", **VIDEO, **gateway.cloud)
+    assert found["resources"] == []
+    assert bytes_at(second["url"], gateway) == gateway.pipeline.clips("rotated").read_bytes()
+
+
 def test_what_was_stored_here_goes_after_it_was_judged(gateway: Gateway) -> None:
     answer = upload(gateway, "film", moderation="aws_rek_video")
     gateway.pipeline.when(answer["moderation"][0]["id"], Stage.DECIDED)

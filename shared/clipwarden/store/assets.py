@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden import errors, ids
 from clipwarden.moderation import Asset, Facts, Location, Placement, ResourceType
-from clipwarden.store import rows
+from clipwarden.store import moderations, rows
 from clipwarden.store.schema import assets
 
 
@@ -101,6 +101,7 @@ def record(
         statement = statement.where(assets.c.version == only_version)
     if (row := conn.execute(statement).mappings().one_or_none()) is None:
         raise errors.MediaChanged("other bytes have come in under the asset's name since")
+    moderations.outdate(conn, id, row["version"])
     return parse(row)
 
 

@@ -90,7 +90,9 @@ def store(
     if before.deleted_at is not None:
         values["created_at"] = now
     changed = sa.update(table).where(_c.id == before.id).values(**values).returning(table)
-    return assets.parse(conn.execute(changed).mappings().one()), before.deleted_at is None
+    asset = assets.parse(conn.execute(changed).mappings().one())
+    moderations.outdate(conn, asset.id, asset.version)
+    return asset, before.deleted_at is None
 
 
 def describe(conn: Connection, asset: Asset, *, now: datetime, **changes: Any) -> Asset:

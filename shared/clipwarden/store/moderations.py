@@ -175,6 +175,14 @@ def newest(conn: Connection, asset_id: str) -> Moderation | None:
     return parse(row) if row is not None else None
 
 
+def outdate(conn: Connection, asset_id: str, version: int) -> None:
+    """Let what was asked about an asset's earlier bytes not count as the asset's."""
+    never_seen = sa.and_(_c.asset_version.is_(None), _c.stage == Stage.DECIDED)
+    about_others = sa.or_(_c.asset_version != version, never_seen)
+    older = sa.update(moderations).where(_c.asset_id == asset_id, _c.superseded.is_(False), about_others)
+    conn.execute(older.values(superseded=True))
+
+
 def paid(
     conn: Connection, account_id: str, fingerprint: str, *, min_confidence: float, since: datetime
 ) -> Moderation | None:
