@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from clipwarden.moderation import Asset, ResourceType
-from clipwarden.store import library
+from clipwarden.store import leftovers, library
 from clipwarden.store.engine import write
 from clipwarden_api import asking, calls, naming, removing, rendering
 from clipwarden_api.credentials import Caller
@@ -57,4 +57,6 @@ def _make_way(conn: Connection, caller: Caller, name: library.Name, now: datetim
     if asset is None or asset.deleted_at is not None:
         return None
     library.delete(conn, asset, now=now)
+    if not asset.backup:
+        leftovers.add(conn, asset, now=now)  # Should this process die before it has deleted them.
     return asset

@@ -61,7 +61,12 @@ def bucket_of(pool: PoolSettings, default: str) -> str:
 
 def quarantine(bucket: str, asset: Asset, version: int | None = None) -> Location:
     """Return where in the service's bucket an asset's bytes, or those of an earlier version, are while rejected."""
-    return Location(bucket=bucket, key=f"quarantine/{asset.id}/{version or asset.version}")
+    return quarantined(bucket, asset.id, version or asset.version)
+
+
+def quarantined(bucket: str, asset_id: str, version: int) -> Location:
+    """Return where in the service's bucket the bytes of this version are while rejected."""
+    return Location(bucket=bucket, key=f"quarantine/{asset_id}/{version}")
 
 
 def _listed(quotas: Iterable[PoolSettings]) -> str:

@@ -2,14 +2,18 @@
 
 # mypy: allow-untyped-calls
 
+from pathlib import Path
 from typing import Any
 
 import cloudinary
 import pytest
+import sqlalchemy as sa
 from cloudinary import api, uploader
 
 from clipwarden import ids
 from clipwarden.moderation import Location, Stage
+from clipwarden.store import schema
+from clipwarden.store.engine import read, write
 from fixtures.gateway import Gateway
 from sdk import VIDEO, bytes_at, upload
 from waiting import eventually
@@ -52,6 +56,27 @@ def reject(gateway: Gateway, answer: dict[str, Any]) -> Location:
     return there
 
 
+def stored(gateway: Gateway) -> list[Path]:
+    """Return the files that were stored for assets, and are in sight."""
+    root = gateway.services.settings.media.root
+    assert root is not None
+    folder = root / gateway.services.settings.media.bucket / "videos"
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def left(gateway: Gateway) -> int:
+    """Return how many bytes are to be deleted in a while."""
+    with read(gateway.services.engine) as conn:
+        return int(conn.execute(sa.select(sa.func.count()).select_from(schema.leftovers)).scalar_one())
+
+
+def later(gateway: Gateway) -> None:
+    """Let the while be over."""
+    assert left(gateway)
+    with write(gateway.services.engine) as conn:
+        conn.execute(sa.update(schema.leftovers).values(due_at=gateway.services.clock.now()))
+
+
 def test_a_users_object_outlives_the_asset_that_it_was(gateway: Gateway) -> None:
     there = shoot(gateway)
     answer = from_there(gateway, there)
@@ -88,10 +113,45 @@ def test_an_overwrite_without_a_moderation_shows_none_of_the_bytes_before(gatewa
     assert bytes_at(second["url"], gateway) == gateway.pipeline.clips("rotated").read_bytes()
 
 
+def test_overwritten_bytes_go_in_a_while_also_out_of_the_quarantine(gateway: Gateway) -> None:
+    rejected = upload(gateway, "film", moderation="manual")
+    hidden = reject(gateway, rejected)
+    upload(gateway, "film", "rotated")
+    last = upload(gateway, "film", "plain")
+    assert api.resource("film", versions=True, **VIDEO, **gateway.cloud)["versions"] == []
+    assert len(stored(gateway)) == 2
+    assert gateway.services.media.exists(hidden)
+    later(gateway)
+    eventually(lambda: len(stored(gateway)) == 1 and not gateway.services.media.exists(hidden))
+    eventually(lambda: left(gateway) == 0)
+    assert bytes_at(last["url"], gateway) == gateway.pipeline.clips("plain").read_bytes()
+
+
+def test_an_overwritten_users_object_and_a_backup_stay(gateway: Gateway) -> None:
+    there = shoot(gateway)
+    from_there(gateway, there)
+    upload(gateway, "film", "rotated", backup=True)
+    upload(gateway, "film")
+    assert left(gateway) == 0
+    assert gateway.services.media.exists(there)
+    [kept] = api.resource("film", versions=True, **VIDEO, **gateway.cloud)["versions"]
+    assert kept["restorable"]
+
+
+def test_bytes_that_a_producer_overwrites_go_too_and_what_is_needed_stays(gateway: Gateway) -> None:
+    upload(gateway, "film", "rotated")
+    there = gateway.pipeline.put(gateway.pipeline.clips("plain"))
+    gateway.pipeline.decided(gateway.pipeline.client.enqueue(str(there), public_id="film"))
+    [mine] = stored(gateway)
+    source = f"s3://{gateway.services.settings.media.bucket}/videos/{mine.name}"
+    gateway.pipeline.decided(gateway.pipeline.client.enqueue(source, public_id="same"))
+    later(gateway)
+    eventually(lambda: left(gateway) == 0)
+    assert (stored(gateway), gateway.services.media.exists(there)) == ([mine], True)
+
+
 def test_what_was_stored_here_goes_after_it_was_judged(gateway: Gateway) -> None:
     answer = upload(gateway, "film", moderation="aws_rek_video")
     gateway.pipeline.when(answer["moderation"][0]["id"], Stage.DECIDED)
     uploader.destroy("film", **VIDEO, **gateway.cloud)
-    root = gateway.services.settings.media.root
-    assert root is not None
-    assert [path for path in root.rglob("*") if path.is_file() and "videos" in path.parts] == []
+    assert stored(gateway) == []

@@ -18,6 +18,7 @@ from clipwarden_workers.notify import notify
 from clipwarden_workers.probe import probe
 from clipwarden_workers.services import Services
 from clipwarden_workers.start import start
+from clipwarden_workers.sweep import sweep
 
 #: The steps that work on a moderation, and the stages they work in.
 _MODERATING: dict[Step, tuple[tuple[Stage, ...], turn.Work]] = {
@@ -40,12 +41,16 @@ def declare(services: Services) -> None:
     def on_delivery(row_id: str, fence: int) -> None:
         notify(services, row_id, fence)
 
+    def on_leftover(row_id: str, fence: int) -> None:
+        sweep(services, row_id, fence)
+
     # A producer's message has no row yet, so it is the bus that must keep it until the database can take it.
     _declare(services, "intake", Queue.INTAKE, on_message, throws=errors.PermanentError, retry_when=_worth_a_retry)
     for step, (stages, work) in _MODERATING.items():
         _declare(services, step, QUEUE_OF[step], _moderating(services, step, stages, work))
     _declare(services, Step.APPLY, QUEUE_OF[Step.APPLY], on_asset)
     _declare(services, Step.NOTIFY, QUEUE_OF[Step.NOTIFY], on_delivery)
+    _declare(services, Step.SWEEP, QUEUE_OF[Step.SWEEP], on_leftover)
 
 
 def _worth_a_retry(retries: int, fault: BaseException) -> bool:

@@ -15,7 +15,7 @@ class Queue(StrEnum):
 
     INTAKE = "intake"  #: Producers' messages.
     MODERATE = "moderate"  #: Short steps: start, collect, decide.
-    MEDIA = "media"  #: Steps that move or read videos: probe, apply.
+    MEDIA = "media"  #: Steps that move, read or delete videos: probe, apply, sweep.
     NOTIFY = "notify"  #: Callbacks.
 
 
@@ -28,6 +28,7 @@ class Step(StrEnum):
     DECIDE = "decide"
     APPLY = "apply"
     NOTIFY = "notify"
+    SWEEP = "sweep"
 
 
 QUEUE_OF = {
@@ -37,6 +38,7 @@ QUEUE_OF = {
     Step.DECIDE: Queue.MODERATE,
     Step.APPLY: Queue.MEDIA,
     Step.NOTIFY: Queue.NOTIFY,
+    Step.SWEEP: Queue.MEDIA,
 }
 
 #: What works on a moderation in each stage that something works on.

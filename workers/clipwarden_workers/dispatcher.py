@@ -71,6 +71,7 @@ class Dispatcher(threading.Thread):
             # What waits is handed out by its endpoint; here is what nobody has reported about.
             self._send(schema.deliveries, {DeliveryStage.SENDING: Step.NOTIFY}),
             self._send(schema.assets, {None: Step.APPLY}),
+            self._send(schema.leftovers, {None: Step.SWEEP}),
         ]
         looked_at = self._hand_out()
         admission.admit(self._services)

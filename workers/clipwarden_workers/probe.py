@@ -10,7 +10,7 @@ from clipwarden.media.fingerprint import Digesting, fingerprint
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Kind, Location, Moderation, Stage
 from clipwarden.policy import Policy
-from clipwarden.store import accounts, assets, leases, pools, schema
+from clipwarden.store import accounts, assets, leases, library, pools, schema, versions
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, reuse, turn
 from clipwarden_workers.services import Services
@@ -34,6 +34,7 @@ def probe(services: Services, moderation: Moderation) -> None:
     origin = reuse.find(services, moderation, recognised, policy.min_confidence) if policy else None
     now = services.clock.now()
     with write(services.engine) as conn:
+        before = library.by_id(conn, moderation.account_id, moderation.asset_id, for_update=True)
         asset = assets.record(
             conn,
             moderation.asset_id,
@@ -46,6 +47,8 @@ def probe(services: Services, moderation: Moderation) -> None:
             only_version=moderation.asset_version,
             ours=sha256 is not None,
         )
+        if before is not None and before.location is not None and _is_elsewhere(before.location, stored.location):
+            versions.part(conn, before, now)
         found = {
             "policy": str(policy or moderation.policy),
             "min_confidence": policy and policy.min_confidence,
@@ -62,6 +65,10 @@ def probe(services: Services, moderation: Moderation) -> None:
     admission.announce(services, admitted)
     if taken and origin is not None:
         reuse.announce(services, moderation, origin)
+
+
+def _is_elsewhere(before: Location, after: Location) -> bool:
+    return (before.bucket, before.key) != (after.bucket, after.key)
 
 
 def policy_of(services: Services, moderation: Moderation) -> Policy:

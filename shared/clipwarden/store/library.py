@@ -70,7 +70,7 @@ def by_id(conn: Connection, account_id: str, id: str, *, for_update: bool = Fals
 def store(
     conn: Connection, account_id: str, name: Name, arrived: Bytes, *, now: datetime, **described: Any
 ) -> tuple[Asset, bool]:
-    """Give an asset new bytes, and tell whether there was one: its old bytes are then kept as a version of it.
+    """Give an asset new bytes, and tell whether there was one: its old bytes are kept if it had backups.
 
     ``described`` are columns that say what the asset is called and belongs to. Whatever was decided about the bytes
     before says nothing about these; a move of those that may be under way is fenced out.
@@ -84,7 +84,7 @@ def store(
         before = _held(conn, account_id, name)
     if before is None:
         raise LookupError("an asset that was there is gone")
-    versions.keep(conn, before, now)
+    versions.part(conn, before, now)
     newest = versions.newest(conn, before)
     values |= {"version": max(int(now.timestamp()), newest + 1), "fence": _c.fence + 1}
     if before.deleted_at is not None:

@@ -246,6 +246,24 @@ asset_versions = sa.Table(
     sa.UniqueConstraint("asset_id", "version"),
 )
 
+# Bytes that were overwritten, and are kept by nobody.
+leftovers = sa.Table(
+    "leftovers",
+    metadata,
+    _id(),
+    _reference("assets"),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _text("bucket"),
+    _text("key"),
+    _optional("object_version"),
+    _optional("due_at", UtcDateTime),
+    _number("fence"),
+    _number("faults"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.UniqueConstraint("asset_id", "version"),
+)
+
 # Files that come in by several requests.
 uploads = sa.Table(
     "uploads",
@@ -468,6 +486,7 @@ _m = moderations.c
 # What is due, per stage: the many that wait for a slot are due all the time and must not be waded through.
 _partial("ix_moderations_due", _m.stage, _m.due_at, _m.id, where=_m.due_at.is_not(None))
 _partial("ix_assets_due", assets.c.due_at, assets.c.id, where=assets.c.due_at.is_not(None))
+_partial("ix_leftovers_due", leftovers.c.due_at, leftovers.c.id, where=leftovers.c.due_at.is_not(None))
 _partial(
     "ix_deliveries_due",
     deliveries.c.stage,

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden import ids
 from clipwarden.moderation import Asset, AssetVersion, Facts, Location, Placement, Status
-from clipwarden.store import assets, rows
+from clipwarden.store import assets, leftovers, rows
 from clipwarden.store.schema import asset_versions as table
 from clipwarden.store.schema import assets as owners
 from clipwarden.store.schema import moderations as judged
@@ -43,10 +43,18 @@ def keep(conn: Connection, asset: Asset, now: datetime) -> None:
     rows.insert_unless_present(conn, table, values)
 
 
+def part(conn: Connection, asset: Asset, now: datetime) -> None:
+    """Keep the bytes that the asset is about to lose as a version if it has backups; else let them be deleted."""
+    if asset.backup:
+        keep(conn, asset, now)
+    else:
+        leftovers.add(conn, asset, now=now)
+
+
 def newest(conn: Connection, asset: Asset) -> int:
     """Return the highest version that an asset has or had: its next bytes have a higher one."""
     highest = conn.execute(sa.select(sa.func.max(_c.version)).where(_c.asset_id == asset.id)).scalar()
-    return max(asset.version, highest or 0)
+    return max(asset.version, highest or 0, leftovers.newest(conn, asset.id))
 
 
 def of_asset(conn: Connection, asset_id: str, *, for_update: bool = False) -> list[AssetVersion]:
