@@ -173,7 +173,7 @@ class Receiving:
         if (there := _asset(services, caller, upload)) is not None:
             return uploading.answer(services, caller, there)
         stored = services.media.complete(upload.target, upload.token, upload.parts)
-        file = File(name=asked["filename"], stored=stored, sha256=None)
+        file = File(name=asked["filename"], stored=stored, sha256=None, md5=None)
         form = Parameters(values=asked["values"], file=file)
         try:
             return uploading.upload(

@@ -16,7 +16,8 @@ class File:
 
     name: str  #: As the program called it, without folders; empty where it had no name.
     stored: Stored
-    sha256: str | None  #: Unknown for a file that came in chunks.
+    sha256: str | None  #: Unknown for a file that came in chunks, like its MD5.
+    md5: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

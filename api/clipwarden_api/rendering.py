@@ -49,7 +49,7 @@ def uploaded(caller: Caller, asset: Asset, moderations: Sequence[Moderation], *,
     algorithm = account.signature_algorithm
     said |= {
         "signature": hashlib.new(algorithm, signed.encode()).hexdigest(),
-        "etag": asset.etag,
+        "etag": asset.shown_etag,
         "tags": list(asset.tags),
         "pages": 0,
         "original_filename": asset.original_filename or "file",
@@ -83,7 +83,7 @@ def resource(
     """Return all that is said of one asset; ``labels`` are those to be shown of each moderation."""
     said = core(account, asset, public_url=public_url)
     said |= {
-        "etag": asset.etag,
+        "etag": asset.shown_etag,
         "tags": list(asset.tags),
         "context": {"custom": dict(asset.context)} if asset.context else {},
         "metadata": {},

@@ -67,7 +67,7 @@ async def _upload(request: Request) -> Response:
         if found.file is not None:
             received = await found.file.finish()
             assert received.stored is not None  # noqa: S101 # it was no session's
-            file = File(name=began[0], stored=received.stored, sha256=received.sha256)
+            file = File(name=began[0], stored=received.stored, sha256=received.sha256, md5=received.md5)
         asked = Parameters(values=found.fields, file=file)
         answer = await run_in_threadpool(uploading.upload, services, caller, wanted, asked, signed=signed)
     return JSONResponse(answer)

@@ -199,23 +199,23 @@ def place(services: Services) -> Location:
 def _take(services: Services, wanted: str, form: Parameters) -> _Arrived:
     """Return what came in; what was stored for it is deleted where it is refused."""
     if form.file is not None and form.file.sha256 is not None:
-        return _kept(services, wanted, form.file.stored, form.file.sha256)
+        return _kept(services, wanted, form.file.stored, form.file.sha256, form.file.md5)
     if form.file is not None:  # It came in chunks: who receives those knows whether the bytes may go.
-        return _known(services, wanted, form.file.stored, None, ours=True)
+        return _known(services, wanted, form.file.stored, ours=True)
     source = _source(services, form)
     if isinstance(source, Location):
-        return _known(services, wanted, services.media.head(source), None, ours=False)
+        return _known(services, wanted, services.media.head(source), ours=False)
     with tempfile.TemporaryFile() as spool:
         _fetch(services, source, spool)
         spool.seek(0)
         digesting = Digesting(spool)
         stored = services.media.put(place(services), digesting.buffered())
-    return _kept(services, wanted, stored, digesting.hexdigest())
+    return _kept(services, wanted, stored, digesting.hexdigest(), digesting.md5())
 
 
-def _kept(services: Services, wanted: str, stored: Stored, sha256: str) -> _Arrived:
+def _kept(services: Services, wanted: str, stored: Stored, sha256: str, md5: str | None) -> _Arrived:
     try:
-        return _known(services, wanted, stored, sha256, ours=True)
+        return _known(services, wanted, stored, sha256=sha256, md5=md5, ours=True)
     except BaseException:
         services.media.delete(stored.location)
         raise
@@ -235,13 +235,20 @@ def _picture(beginning: bytes) -> str | None:
     return next((name for magic, name in _PICTURES.items() if beginning.startswith(magic)), None)
 
 
-def _known(services: Services, wanted: str, stored: Stored, sha256: str | None, *, ours: bool) -> _Arrived:
+def _known(
+    services: Services, wanted: str, stored: Stored, *, ours: bool, sha256: str | None = None, md5: str | None = None
+) -> _Arrived:
     """Look what came in: a video is probed, and refused when it cannot be analysed."""
     with services.media.open(stored.location, start=0, end=16) as beginning:
         picture = _picture(beginning.read(16))
     kind, facts, file_format = _looked_at(services, wanted, stored, picture)
     arrived = library.Bytes(
-        stored=stored, fingerprint=fingerprint(stored, sha256), facts=facts, format=file_format, ours=ours
+        stored=stored,
+        fingerprint=fingerprint(stored, sha256),
+        facts=facts,
+        format=file_format,
+        ours=ours,
+        md5=md5,
     )
     return _Arrived(resource_type=kind, bytes=arrived, fresh=ours and sha256 is not None)
 

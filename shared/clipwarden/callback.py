@@ -183,7 +183,7 @@ def _about(account: Account, asset: Asset, version: int, public_url: str, *, hid
         "version": version,
         "url": url,
         "secure_url": url,
-        "etag": asset.etag if not hidden and version == asset.version else None,
+        "etag": asset.shown_etag if not hidden and version == asset.version else None,
         "resource_type": "video",
         "type": "upload",
     }

@@ -212,6 +212,12 @@ class Asset:
     deleted_at: datetime | None = None
     fingerprint: str | None = None  #: What these bytes are recognised by: their SHA-256, where we know it.
     ours: bool = False  #: Whether this service has stored the bytes for this asset, and may delete them.
+    md5: str | None = None  #: Of all bytes; ``None`` where they did not come in whole.
+
+    @property
+    def shown_etag(self) -> str | None:
+        """Return what programs are told: the MD5 where it is known, else what the media store says."""
+        return self.md5 or self.etag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +235,7 @@ class AssetVersion:
     facts: Facts | None
     created_at: datetime  #: When they were overwritten or deleted.
     ours: bool = False  #: As the asset's.
+    md5: str | None = None  #: As the asset's.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-calls
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import sqlalchemy as sa
 from cloudinary import api, uploader
 
 from clipwarden import ids
+from clipwarden.media.s3 import build_client
 from clipwarden.moderation import Location, Stage
+from clipwarden.settings import MediaSettings
 from clipwarden.store import schema
 from clipwarden.store.engine import read, write
-from fixtures.gateway import Gateway
+from fixtures.gateway import Gateway, serving_gateway
 from sdk import VIDEO, bytes_at, upload
 from waiting import eventually
 
@@ -155,3 +158,17 @@ def test_what_was_stored_here_goes_after_it_was_judged(gateway: Gateway) -> None
     gateway.pipeline.when(answer["moderation"][0]["id"], Stage.DECIDED)
     uploader.destroy("film", **VIDEO, **gateway.cloud)
     assert stored(gateway) == []
+
+
+def test_an_etag_is_the_md5_of_a_file_that_came_in_whole_though_it_was_stored_in_parts(
+    gateway: Gateway, s3_settings: MediaSettings
+) -> None:
+    content = gateway.pipeline.clips("plain").read_bytes() + bytes(14 * 1024**2)
+    settings = gateway.services.settings.model_copy(update={"media": s3_settings})
+    with serving_gateway(settings) as (url, _):
+        cloud = {**gateway.cloud, "upload_prefix": url, "resource_type": "raw"}
+        answer = uploader.upload(content, public_id="film", moderation="manual", **cloud)
+        found = api.resource("film", **cloud)
+        assert answer["etag"] == found["etag"] == hashlib.md5(content).hexdigest()
+        [key] = build_client(s3_settings).list_objects_v2(Bucket=s3_settings.bucket)["Contents"]
+        assert key["ETag"].strip('"').endswith("-2")

@@ -4,6 +4,7 @@ import hashlib
 import io
 from typing import BinaryIO
 
+from clipwarden.media import etags
 from clipwarden.media.store import Stored
 
 _BUFFER = 128 * 1024
@@ -14,7 +15,7 @@ class Digesting(io.RawIOBase):
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._digest = hashlib.sha256()
+        self._digest, self._md5 = hashlib.sha256(), etags.digest()
 
     def buffered(self) -> BinaryIO:
         """Return a stream of what this one passes on."""
@@ -24,6 +25,10 @@ class Digesting(io.RawIOBase):
         """Return the SHA-256 of all that was read so far."""
         return self._digest.hexdigest()
 
+    def md5(self) -> str:
+        """Return the MD5 of all that was read so far."""
+        return self._md5.hexdigest()
+
     def readable(self) -> bool:
         """Return that it is."""
         return True
@@ -32,6 +37,7 @@ class Digesting(io.RawIOBase):
         """Read from the stream."""
         data = self._stream.read(len(buffer))
         self._digest.update(data)
+        self._md5.update(data)
         buffer[: len(data)] = data
         return len(data)
 

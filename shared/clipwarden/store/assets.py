@@ -94,6 +94,7 @@ def record(
     }
     there = sa.and_(assets.c.bucket == location.bucket, assets.c.key == location.key)
     found["ours"] = sa.case((there, assets.c.ours), else_=sa.true() if ours else sa.false())
+    found["md5"] = sa.case((sa.and_(there, assets.c.etag == etag), assets.c.md5), else_=sa.null())
     anew = assets.c.etag != etag
     changed = {name: sa.case((anew, value), else_=assets.c[name]) for name, value in replaced.items()}
     statement = sa.update(assets).where(assets.c.id == id).values(**found, **changed).returning(assets)

@@ -37,6 +37,7 @@ class Bytes:
     facts: Facts | None
     format: str | None
     ours: bool  #: Whether they were stored for this asset, and go when it goes; else they are a user's.
+    md5: str | None  #: Where they came in whole.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +344,7 @@ def _arrival(arrived: Bytes, now: datetime) -> dict[str, Any]:
         "facts": asdict(arrived.facts) if arrived.facts else None,
         "format": arrived.format,
         "ours": arrived.ours,
+        "md5": arrived.md5,
         "wanted": Placement.LIBRARY,
         "placed": Placement.LIBRARY,
         "due_at": None,

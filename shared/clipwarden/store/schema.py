@@ -204,6 +204,8 @@ assets = sa.Table(
     _optional("deleted_at", UtcDateTime),
     # Whether this service has stored the bytes for this asset, and may delete them; else they are a user's.
     _flag("ours", default=False),
+    # Of all bytes, where they came in whole; S3's etag of what was sent in parts is another.
+    _optional("md5"),
     sa.UniqueConstraint("account_id", "resource_type", "type", "public_id"),
 )
 
@@ -243,6 +245,7 @@ asset_versions = sa.Table(
     _optional("facts", _Document),
     _moment("created_at"),
     _flag("ours", default=False),
+    _optional("md5"),
     sa.UniqueConstraint("asset_id", "version"),
 )
 

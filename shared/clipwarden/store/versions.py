@@ -38,6 +38,7 @@ def keep(conn: Connection, asset: Asset, now: datetime) -> None:
         "format": asset.format,
         "facts": asdict(asset.facts) if asset.facts else None,
         "ours": asset.ours,
+        "md5": asset.md5,
         "created_at": now,
     }
     rows.insert_unless_present(conn, table, values)
@@ -119,6 +120,7 @@ def _bytes_of(version: AssetVersion) -> dict[str, Any]:
         "facts": asdict(version.facts) if version.facts else None,
         "format": version.format,
         "ours": version.ours,
+        "md5": version.md5,
         "wanted": Placement.LIBRARY,
         "placed": Placement.LIBRARY,
         "due_at": None,

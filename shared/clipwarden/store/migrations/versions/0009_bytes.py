@@ -13,6 +13,7 @@ def upgrade() -> None:
     # Of bytes that are there already nobody knows: they count as users', and are never deleted.
     for table in ("assets", "asset_versions"):
         op.add_column(table, sa.Column("ours", sa.Boolean(), server_default=sa.false(), nullable=False))
+        op.add_column(table, sa.Column("md5", sa.Text(), nullable=True))
     moment = sa.DateTime(timezone=True)
     op.create_table(
         "leftovers",
@@ -38,4 +39,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("leftovers")
     for table in ("asset_versions", "assets"):
+        op.drop_column(table, "md5")
         op.drop_column(table, "ours")
