@@ -14,21 +14,25 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
-from clipwarden.moderation import DeliveryStage, Kind, Location, Stage, Status
+from clipwarden.moderation import DeliveryStage, Kind, Location, ResourceType, Stage, Status
 from clipwarden.settings import CallbackSettings, DatabaseSettings
 from clipwarden.store import (
+    accounts,
     assets,
     cursor,
     deliveries,
     endpoint_states,
     leases,
+    library,
     migrating,
     moderations,
     pools,
     replays,
     schema,
+    searching,
 )
 from clipwarden.store.engine import create_engine, read, write
+from clipwarden_api.search import expression, sql
 from clipwarden_workers import tasks
 from records import START, asset
 
@@ -73,7 +77,20 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0009"
+    assert migrating.revision(engine) == before == "0010"
+
+
+def test_tags_that_are_there_get_what_their_assets_are_sorted_by(empty: Engine) -> None:
+    migrating.upgrade(empty)
+    with write(empty) as conn:
+        made = asset(conn)
+        tagged = {"resource_type": "video", "created_at": made.created_at, "account_id": made.account_id}
+        conn.execute(sa.insert(schema.asset_tags).values(asset_id=made.id, tag="t", **tagged))
+        command.downgrade(migrating.config(conn), "0009")
+    migrating.upgrade(empty)
+    with read(empty) as conn:
+        found = conn.execute(sa.select(schema.asset_tags)).mappings().one()
+        assert dict(found) == {"asset_id": made.id, "tag": "t", **tagged}
 
 
 UPGRADE = """
@@ -137,6 +154,29 @@ def handed_out(conn: Connection) -> None:
         endpoint_states.hand_out(conn, state, LIMITS, now=LATER, until=LATER)
 
 
+def listed(conn: Connection, **wanted: Any) -> library.Page:
+    owner = accounts.by_id(conn, OTHER)
+    assert owner is not None
+    page = library.listed(conn, owner, resource_type=ResourceType.VIDEO, limit=5, **wanted)
+    assert page.next_cursor is not None
+    return library.listed(conn, owner, resource_type=ResourceType.VIDEO, limit=5, after=page.next_cursor, **wanted)
+
+
+def verdicts(conn: Connection) -> None:
+    owner = accounts.by_id(conn, OTHER)
+    since = START - timedelta(seconds=400)
+    node = expression.parse(f'moderation_status=rejected AND created_at>"{since.isoformat()}"')
+    assert owner is not None
+    assert node is not None
+    order = [searching.Order(column=schema.assets.c.created_at, descending=True)]
+    wanted: dict[str, Any] = {"hidden": True, "order": order, "question": "", "limit": 5}
+    found = searching.search(conn, owner, sql.condition(node, LATER), after=None, **wanted)
+    assert found.total == sum(stage_of(n)["status"] == "rejected" for n in range(400))
+    assert found.next_cursor is not None
+    rest = searching.search(conn, owner, sql.condition(node, LATER), after=found.next_cursor, **wanted)
+    assert rest.total == found.total
+
+
 @pytest.mark.parametrize(
     ("hot", "indexes"),
     [
@@ -186,6 +226,10 @@ def handed_out(conn: Connection) -> None:
             ),
             {"ix_moderations_listing"},
         ),
+        (listed, {"ix_assets_library"}),
+        (lambda conn: listed(conn, prefix="39"), {"ix_assets_names"}),
+        (lambda conn: listed(conn, tag="odd"), {"ix_asset_tags_tag"}),
+        (verdicts, {"ix_assets_account", "ix_moderations_verdict"}),
         (moderations.stages, {"ix_moderations_stage"}),
         (deliveries.counts, {"ix_deliveries_stage"}),
     ],
@@ -224,9 +268,19 @@ def fill(conn: Connection) -> None:
     conn.execute(sa.insert(schema.accounts), owners)
     pools.ensure(conn, "pool", 3, START)
     numbers = {"account_id": OTHER, "fence": 0, "faults": 0, **given}
-    placed = {"wanted": "library", "placed": "library", "version": 1, **numbers}
-    rows = [{"id": uid(1, n), "public_id": str(n), **placed, "due_at": LATER if n == 7 else None} for n in range(ROWS)]
+    placed = {"wanted": "library", "placed": "library", "version": 1, "bucket": "b", **numbers}
+    kinds = ("image", "video", "raw")
+    rows = [
+        {**placed, "id": uid(1, n), "public_id": str(n), "resource_type": kinds[n % 3], "due_at": None}
+        for n in range(ROWS)
+    ]
+    for n, row in enumerate(rows):
+        row["created_at"] = START - timedelta(seconds=n)
+    rows[7]["due_at"] = LATER
     conn.execute(sa.insert(schema.assets), rows)
+    tagged = {"account_id": OTHER, "resource_type": "video", "created_at": START}
+    tags = [{"asset_id": uid(1, n), "tag": "odd" if n % 2 else "even", **tagged} for n in range(ROWS)]
+    conn.execute(sa.insert(schema.asset_tags), tags)
     fixed = {
         "kind": "aws_rek_video",
         "policy": "p" * 100,

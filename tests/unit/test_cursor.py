@@ -16,6 +16,21 @@ def test_a_cursor_leads_back_to_its_row(created_at: datetime, id: uuid.UUID) -> 
     assert cursor.decode(cursor.encode(created_at, str(id))) == (created_at, str(id))
 
 
+@given(name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), id=st.uuids())
+def test_a_cursor_over_names_leads_back_to_its_row(name: str, id: uuid.UUID) -> None:
+    assert cursor.decode_name(cursor.encode(name, str(id))) == (name, str(id))
+
+
+@given(text=st.text(max_size=60) | st.from_regex(r"\A\.[A-Za-z0-9_=-]{,60}\Z"))
+def test_a_text_that_is_no_cursor_over_names_is_a_conflict_and_nothing_else(text: str) -> None:
+    try:
+        name, id = cursor.decode_name(text)
+    except errors.Conflict:
+        return
+    assert cursor.encode(name, id) == text
+    assert "\0" not in name
+
+
 @given(created_at=MOMENTS, id=st.uuids())
 def test_a_cursor_needs_no_escaping_in_a_url(created_at: datetime, id: uuid.UUID) -> None:
     text = cursor.encode(created_at, str(id))

@@ -8,6 +8,7 @@ from typing import Any as Whatever
 import sqlalchemy as sa
 
 from clipwarden import ids
+from clipwarden.store import prefixes
 from clipwarden.store.schema import asset_context, asset_tags, assets, moderations
 from clipwarden_api.search import fields
 from clipwarden_api.search.expression import All, Any, Is, Node, Not, Range, Term, Value, fault
@@ -132,7 +133,7 @@ def _ends(span: Range) -> tuple[tuple[Value | None, Callable[[Whatever, Whatever
 
 def _name(column: sa.ColumnElement[str], value: Value, *, whole: bool) -> Condition:
     if value.begins:
-        return _begins(column, value.text)
+        return prefixes.begins(column, value.text)
     if whole:
         return column == value.text
     return sa.func.lower(column).contains(value.text.lower(), autoescape=True)
@@ -163,12 +164,7 @@ def _exact(field: str, value: Value) -> Condition:
 
 
 def _same(column: sa.ColumnElement[str], value: Value) -> Condition:
-    return _begins(column, value.text) if value.begins else column == value.text
-
-
-def _begins(column: sa.ColumnElement[str], text: str) -> Condition:
-    # To SQLite's LIKE, small letters and capital ones are the same.
-    return sa.func.substr(column, 1, len(text)) == text
+    return prefixes.begins(column, value.text) if value.begins else column == value.text
 
 
 def _anywhere(value: Value) -> Condition:

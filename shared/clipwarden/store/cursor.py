@@ -1,4 +1,4 @@
-"""Opaque cursors over (created_at, id): where one page of a listing ended."""
+"""Opaque cursors over (created_at, id) or (name, id): where one page of a listing ended."""
 
 import base64
 import re
@@ -20,10 +20,15 @@ _NOT_OURS = "this cursor is not one that a page of results gave out"
 
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{32}")
 
+#: What a cursor over names begins with, so that it is none over times.
+_NAMED = "."
 
-def encode(created_at: datetime, id: str) -> str:
-    """Return the cursor of a row."""
-    microseconds = (created_at - _EPOCH) // timedelta(microseconds=1)
+
+def encode(place: datetime | str, id: str) -> str:
+    """Return the cursor of a row by the time or the name that it is sorted by."""
+    if isinstance(place, str):
+        return _NAMED + base64.urlsafe_b64encode(uuid.UUID(id).bytes + place.encode()).decode("ascii")
+    microseconds = (place - _EPOCH) // timedelta(microseconds=1)
     return base64.urlsafe_b64encode(_LAYOUT.pack(microseconds, uuid.UUID(id).bytes)).decode("ascii")
 
 
@@ -39,6 +44,19 @@ def decode(text: str) -> tuple[datetime, str]:
         raise errors.Conflict(_NOT_OURS) from exc
 
 
+def decode_name(text: str) -> tuple[str, str]:
+    """Return the row's (name, id); raises Conflict for a text that is no cursor over names."""
+    try:
+        octets = base64.b64decode(text.removeprefix(_NAMED), altchars=b"-_", validate=True)
+        name, id = octets[16:].decode(), str(uuid.UUID(bytes=octets[:16]))
+    except ValueError as exc:
+        raise errors.Conflict(_NOT_OURS) from exc
+    # PostgreSQL has no text with a zero in it.
+    if "\0" in name or encode(name, id) != text:
+        raise errors.Conflict(_NOT_OURS)
+    return name, id
+
+
 def paged(
     query: sa.Select[Any],
     order: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]],
@@ -52,7 +70,7 @@ def paged(
     Raises Conflict when ``after`` is not a cursor.
     """
     if after is not None:
-        moment, last_id = decode(after)
-        last = sa.tuple_(sa.literal(moment, order[0].type), sa.literal(last_id, order[1].type))
+        place, last_id = decode_name(after) if isinstance(order[0].type, sa.Text) else decode(after)
+        last = sa.tuple_(sa.literal(place, order[0].type), sa.literal(last_id, order[1].type))
         query = query.where(sa.tuple_(*order) < last if newest_first else sa.tuple_(*order) > last)
     return query.order_by(*(column.desc() if newest_first else column for column in order)).limit(limit + 1)

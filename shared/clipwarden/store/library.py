@@ -11,12 +11,15 @@ from sqlalchemy.engine import Connection
 from clipwarden import errors, ids
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Account, Asset, AssetVersion, Facts, Kind, Moderation, Placement, ResourceType, Status
-from clipwarden.store import assets, cursor, moderations, rows, versions
-from clipwarden.store.schema import asset_context, asset_tags
+from clipwarden.store import assets, cursor, moderations, prefixes, rows, versions
+from clipwarden.store.schema import asset_context, asset_tags, in_library
 from clipwarden.store.schema import assets as table
 from clipwarden.store.schema import moderations as judged
 
-_c, _m = table.c, judged.c
+_c, _m, _t = table.c, judged.c, asset_tags.c
+
+
+_Order = tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,30 +163,24 @@ def listed(
     after: str | None = None,
     newest_first: bool = True,
 ) -> Page:
-    """Return a page of the account's library by the time at which assets came in.
+    """Return a page of the account's library by the time at which assets came in; with a prefix, by their names.
 
     ``pair`` is a key of their context, and its value if that matters. Rejected assets are not in it, nor those that
     wait for a verdict where the account has those hidden. Raises Conflict when ``after`` is not a cursor.
     """
     query = sa.select(table).where(_c.account_id == account.id, _c.resource_type == resource_type, *visible(account))
-    if type is not None:
-        query = query.where(_c.type == type)
-    if prefix is not None:
-        query = query.where(_begins(_c.public_id, prefix))
-    if tag is not None:
-        query = query.where(_c.id.in_(_tagged(account.id, tag)))
     if pair is not None:
         query = query.where(_c.id.in_(_described(account.id, *pair)))
-    return _page(conn, query, (_c.created_at, _c.id), limit=limit, after=after, newest_first=newest_first)
+    paging: dict[str, Any] = {"limit": limit, "after": after, "newest_first": newest_first}
+    return _narrowed(conn, query, account.id, resource_type, type=type, prefix=prefix, tag=tag, **paging)
 
 
 def visible(account: Account) -> list[sa.ColumnElement[bool]]:
     """Return the conditions under which an asset is in the account's listings."""
-    there = [_c.deleted_at.is_(None), _c.wanted == Placement.LIBRARY, _c.bucket.is_not(None)]
     if account.pending_listed:
-        return there
+        return [in_library()]
     waiting = sa.select(_m.id).where(_m.asset_id == _c.id, _m.superseded.is_(False))
-    return [*there, ~waiting.where(_m.status.in_([Status.PENDING, Status.QUEUED])).correlate(table).exists()]
+    return [in_library(), ~waiting.where(_m.status.in_([Status.PENDING, Status.QUEUED])).correlate(table).exists()]
 
 
 def present(
@@ -200,18 +197,13 @@ def present(
 ) -> Page:
     """Return a page of the account's assets that are not deleted, rejected and unjudged ones among them.
 
-    Raises Conflict when ``after`` is not a cursor.
+    They are sorted as ``listed`` ones are. Raises Conflict when ``after`` is not a cursor.
     """
     query = sa.select(table).where(
         _c.account_id == account_id, _c.resource_type == resource_type, _c.deleted_at.is_(None)
     )
-    if type is not None:
-        query = query.where(_c.type == type)
-    if prefix is not None:
-        query = query.where(_begins(_c.public_id, prefix))
-    if tag is not None:
-        query = query.where(_c.id.in_(_tagged(account_id, tag)))
-    return _page(conn, query, (_c.created_at, _c.id), limit=limit, after=after, newest_first=newest_first)
+    paging: dict[str, Any] = {"limit": limit, "after": after, "newest_first": newest_first}
+    return _narrowed(conn, query, account_id, resource_type, type=type, prefix=prefix, tag=tag, **paging)
 
 
 def tags(
@@ -224,14 +216,14 @@ def tags(
     after: str | None = None,
 ) -> list[str]:
     """Return the tags that the account's assets have, in the order of their letters, from behind one of them."""
-    query = sa.select(asset_tags.c.tag).distinct().join(table, _c.id == asset_tags.c.asset_id)
-    query = query.where(asset_tags.c.account_id == account_id, _c.resource_type == resource_type)
+    query = sa.select(_t.tag).distinct().join(table, _c.id == _t.asset_id)
+    query = query.where(_t.account_id == account_id, _c.resource_type == resource_type)
     query = query.where(_c.deleted_at.is_(None))
     if prefix is not None:
-        query = query.where(_begins(asset_tags.c.tag, prefix))
+        query = query.where(prefixes.begins(_t.tag, prefix))
     if after is not None:
-        query = query.where(asset_tags.c.tag > after)
-    return list(conn.execute(query.order_by(asset_tags.c.tag).limit(limit)).scalars())
+        query = query.where(_t.tag > after)
+    return list(conn.execute(query.order_by(_t.tag).limit(limit)).scalars())
 
 
 def moderated(
@@ -249,7 +241,7 @@ def moderated(
 
     Raises Conflict when ``after`` is not a cursor.
     """
-    query = sa.select(table, _m.created_at.label("asked_at"), _m.id.label("asked")).join(judged, _m.asset_id == _c.id)
+    query = sa.select(table).join(judged, _m.asset_id == _c.id)
     query = query.where(
         _m.account_id == account_id,
         _m.kind == kind,
@@ -277,13 +269,30 @@ def _held(conn: Connection, account_id: str, name: Name) -> Asset | None:
     return assets.parse(row) if row is not None else None
 
 
-def _begins(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
-    # To SQLite's LIKE, small letters and capital ones are the same.
-    return sa.func.substr(column, 1, len(prefix)) == prefix
-
-
-def _tagged(account_id: str, tag: str) -> sa.Select[Any]:
-    return sa.select(asset_tags.c.asset_id).where(asset_tags.c.account_id == account_id, asset_tags.c.tag == tag)
+def _narrowed(
+    conn: Connection,
+    query: sa.Select[Any],
+    account_id: str,
+    resource_type: ResourceType,
+    *,
+    type: str | None,
+    prefix: str | None,
+    tag: str | None,
+    limit: int,
+    after: str | None,
+    newest_first: bool,
+) -> Page:
+    order: _Order = (_c.created_at, _c.id)
+    if type is not None:
+        query = query.where(_c.type == type)
+    if tag is not None:
+        query = query.join(asset_tags, _t.asset_id == _c.id)
+        query = query.where(_t.account_id == account_id, _t.tag == tag, _t.resource_type == resource_type)
+        order = (_t.created_at, _t.asset_id)
+    if prefix is not None:
+        query, newest_first = query.where(prefixes.begins(_c.public_id, prefix)), False
+        order = (_c.public_id, _c.id)
+    return _page(conn, query, order, limit=limit, after=after, newest_first=newest_first)
 
 
 def _described(account_id: str, key: str, value: str | None) -> sa.Select[Any]:
@@ -295,23 +304,18 @@ def _described(account_id: str, key: str, value: str | None) -> sa.Select[Any]:
 def _page(
     conn: Connection,
     query: sa.Select[Any],
-    order: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]],
+    order: _Order,
     *,
     limit: int,
     after: str | None,
     newest_first: bool,
 ) -> Page:
+    query = query.add_columns(order[0].label("sorted_by"), order[1].label("and_by"))
     query = cursor.paged(query, order, limit=limit, after=after, newest_first=newest_first)
     found, columns = conn.execute(query).mappings().all(), [column.name for column in table.columns]
     items = tuple(assets.parse({name: row[name] for name in columns}) for row in found[:limit])
-    if not found[limit:]:
-        return Page(items=items, next_cursor=None)
-    end = found[limit - 1]
-    asked = "asked" in end
-    return Page(
-        items=items,
-        next_cursor=cursor.encode(end["asked_at" if asked else "created_at"], end["asked" if asked else "id"]),
-    )
+    end = found[limit - 1] if found[limit:] else None
+    return Page(items=items, next_cursor=cursor.encode(end["sorted_by"], end["and_by"]) if end else None)
 
 
 def _named(account_id: str, name: Name) -> tuple[sa.ColumnElement[bool], ...]:
@@ -356,10 +360,11 @@ def _arrival(arrived: Bytes, now: datetime) -> dict[str, Any]:
 
 
 def _index_tags(conn: Connection, asset: Asset) -> None:
-    conn.execute(sa.delete(asset_tags).where(asset_tags.c.asset_id == asset.id))
-    found = [{"asset_id": asset.id, "tag": tag, "account_id": asset.account_id} for tag in dict.fromkeys(asset.tags)]
-    if found:
-        conn.execute(sa.insert(asset_tags), found)
+    conn.execute(sa.delete(asset_tags).where(_t.asset_id == asset.id))
+    own: dict[str, Any] = {"asset_id": asset.id, "account_id": asset.account_id}
+    own |= {"resource_type": asset.resource_type, "created_at": asset.created_at}
+    if asset.tags:
+        conn.execute(sa.insert(asset_tags), [{**own, "tag": tag} for tag in dict.fromkeys(asset.tags)])
 
 
 def _index_context(conn: Connection, asset: Asset) -> None:

@@ -77,6 +77,10 @@ def one_of(column: sa.ColumnElement[str], words: Collection[str]) -> sa.ColumnEl
     return column == literals[0] if len(literals) == 1 else column.in_(literals)
 
 
+#: Text that every database sorts by its code points, whatever its locale, so that beginnings are ranges of an index.
+_Sorted = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+
 def _id() -> sa.Column[str]:
     return sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True)
 
@@ -173,7 +177,7 @@ assets = sa.Table(
     metadata,
     _id(),
     _reference("accounts"),
-    _text("public_id"),
+    sa.Column("public_id", _Sorted, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     _optional("bucket"),
     _optional("key"),
@@ -213,9 +217,12 @@ asset_tags = sa.Table(
     "asset_tags",
     metadata,
     sa.Column("asset_id", sa.Uuid(as_uuid=False), sa.ForeignKey("assets.id"), primary_key=True),
-    sa.Column("tag", sa.Text, primary_key=True),
+    sa.Column("tag", _Sorted, primary_key=True),
     _reference("accounts"),
-    sa.Index("ix_asset_tags_tag", "account_id", "tag", "asset_id"),
+    # The asset's own, so that a tag's assets are read in their order.
+    sa.Column("resource_type", sa.String(8), nullable=False),
+    _moment("created_at"),
+    sa.Index("ix_asset_tags_tag", "account_id", "tag", "resource_type", "created_at", "asset_id"),
 )
 
 asset_context = sa.Table(
@@ -481,6 +488,12 @@ audit_events = sa.Table(
 )
 
 
+def in_library() -> sa.ColumnElement[bool]:
+    """Return the condition of an asset to be in the library: there, not deleted, and not rejected."""
+    there = sa.and_(assets.c.deleted_at.is_(None), assets.c.bucket.is_not(None))
+    return sa.and_(there, one_of(assets.c.wanted, [Placement.LIBRARY]))
+
+
 def _partial(name: str, *columns: sa.ColumnElement[Any], where: sa.ColumnElement[bool]) -> None:
     sa.Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
@@ -550,9 +563,15 @@ _partial(
     _m.id,
     where=_m.superseded.is_(False),
 )
+# Whether an asset has a verdict: told by the index alone.
+_partial("ix_moderations_verdict", _m.asset_id, _m.status, _m.kind, where=_m.superseded.is_(False))
 _partial("ix_moderations_chain", _m.chain, _m.chain_position, where=_m.chain.is_not(None))
 _a = assets.c
 sa.Index("ix_assets_listing", _a.account_id, _a.resource_type, _a.type, _a.created_at, _a.id)
+_partial("ix_assets_account", _a.account_id, _a.created_at, _a.id, where=_a.deleted_at.is_(None))
+# What is in the library, however much of what came in lately was rejected or deleted.
+_partial("ix_assets_library", _a.account_id, _a.resource_type, _a.created_at, _a.id, where=in_library())
+_partial("ix_assets_names", _a.account_id, _a.resource_type, _a.public_id, _a.id, where=in_library())
 sa.Index("ix_uploads_expiry", uploads.c.expires_at)
 sa.Index("ix_idempotent_requests_expiry", idempotent_requests.c.expires_at)
 # The log of callbacks: of one, of a time, and what is old.
