@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,17 @@ _SHORTEST_DISPATCH, _SHORTEST_HOP = 0.05, 20
 
 @contextmanager
 def running(
-    *, compression: float = 1, limited: bool = True, database_url: str | None = None, channel: Channel | None = None
+    *,
+    compression: float = 1,
+    limited: bool = True,
+    database_url: str | None = None,
+    channel: Channel | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Give the servers for the time of the block, with every quota and wait of the real service compressed alike.
 
-    Without a database URL the database is a SQLite file, without a channel jobs are only polled. Workers are started by
-    ``workers``.
+    Without a database URL the database is a SQLite file, without a channel jobs are only polled. ``more`` are further
+    settings. Workers are started by ``workers``.
     """
     slots, rate = (SLOTS, RATE * compression) if limited else (_UNLIMITED, _UNLIMITED)
     granted = str(rate) if limited else "0"
@@ -55,6 +60,7 @@ def running(
         environment["CLIPWARDEN_DATABASE__URL"] = database_url
     if channel is not None:
         environment |= channel.environment()
+    environment |= more or {}
     with tempfile.TemporaryDirectory(prefix="clipwarden-bench-") as folder:
         options = Options(
             data=Path(folder),

@@ -79,7 +79,7 @@ def queue(
     with write(engine) as conn:
         assert quota.slots is not None  # the site says how many
         pools.ensure(conn, pool, quota.slots, DatabaseClock(engine).now())
-        asset, moderation = _pattern(conn, DatabaseClock(engine), settings.media.bucket, account)
+        asset, moderation = pattern(conn, DatabaseClock(engine), settings.media.bucket, account)
         stamps = [asset["created_at"] + timedelta(microseconds=place) for place in range(len(wanted))]
         owned = [ids.new_id() for _ in wanted]
         conn.execute(
@@ -111,10 +111,16 @@ def queue(
         )
 
 
-def _pattern(conn: Connection, clock: DatabaseClock, bucket: str, account: str) -> tuple[dict[str, Any], ...]:
+def credentials(account: str) -> tuple[str, str]:
+    """Return the API key and secret of an account that rows were made for."""
+    return f"key of {account}", "secret"
+
+
+def pattern(conn: Connection, clock: DatabaseClock, bucket: str, account: str) -> tuple[dict[str, Any], ...]:
     """Return the rows that the store's own functions make of one probed video, and leave none behind."""
     now = clock.now()
-    owner = accounts.ensure(conn, name=account, api_key=f"key of {account}", api_secret="secret", now=now)
+    key, secret = credentials(account)
+    owner = accounts.ensure(conn, name=account, api_key=key, api_secret=secret, now=now)
     asset = assets.obtain(conn, account_id=owner.id, public_id="pattern", now=now)
     facts = Facts(
         container="mp4",
