@@ -38,16 +38,38 @@ def load(stack: Stack, engine: sa.Engine, count: int) -> None:
             conn, DatabaseClock(engine), stack.settings().media.bucket, stack.options.account
         )
     made = _made(asset, moderation, count)
+    if engine.dialect.name == "postgresql":
+        _copy(engine, made)
+        return
     while batch := list(itertools.islice(made, _BATCH)):
         with write(engine) as conn:
-            if engine.dialect.name == "postgresql":
-                # The rows are made to fit each other; looking up each foreign key takes as long as all else.
-                conn.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            for table, rows in zip(_TABLES, zip(*batch, strict=True), strict=True):
+            for table, rows in _by_table(batch):
+                columns = _filled(table, rows)
+                conn.execute(sa.insert(table), [{name: row[name] for name in columns} for row in rows])
+
+
+def _copy(engine: sa.Engine, made: Iterator[_Rows]) -> None:
+    """Copy the rows in, and sort them into the indexes all at once thereafter, which takes a fraction of the time."""
+    indexes = [index for table in _TABLES for index in sorted(table.indexes, key=lambda one: str(one.name))]
+    with write(engine) as conn:
+        for index in indexes:
+            index.drop(conn)
+    while batch := list(itertools.islice(made, _BATCH)):
+        with write(engine) as conn:
+            # The rows are made to fit each other; looking up each foreign key takes as long as all else.
+            conn.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            for table, rows in _by_table(batch):
                 _put(conn, table, rows)
-    if engine.dialect.name == "postgresql":
-        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
-            conn.exec_driver_sql("VACUUM ANALYZE")
+    with write(engine) as conn:
+        conn.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
+        for index in indexes:
+            index.create(conn)
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+        conn.exec_driver_sql("VACUUM ANALYZE")
+
+
+def _by_table(batch: Sequence[_Rows]) -> Iterator[tuple[sa.Table, _Rows]]:
+    return zip(_TABLES, zip(*batch, strict=True), strict=True)
 
 
 def _made(asset: dict[str, Any], moderation: dict[str, Any], count: int) -> Iterator[_Rows]:
@@ -75,15 +97,16 @@ def _one(
 
 
 def _put(conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    columns = [column.name for column in table.columns if rows[0].get(column.name) is not None]
-    if conn.dialect.name != "postgresql":
-        conn.execute(sa.insert(table), [{name: row[name] for name in columns} for row in rows])
-        return
+    columns = _filled(table, rows)
     cursor: Any = conn.connection.cursor()
     names = ", ".join(f'"{name}"' for name in columns)
     with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row([_plain(row[name]) for name in columns])
+
+
+def _filled(table: sa.Table, rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [column.name for column in table.columns if rows[0].get(column.name) is not None]
 
 
 def _plain(value: Any) -> Any:
