@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from clipwarden import errors
+from clipwarden.media import etags
 from clipwarden.media.folder import FolderStore
 from clipwarden.media.opening import open_store
+from clipwarden.media.partials import Partials
 from clipwarden.media.s3 import S3Store, build_client
 from clipwarden.media.store import LAST_PART, LEAST_PART, MediaStore
 from clipwarden.moderation import Location
@@ -214,6 +217,25 @@ def test_of_two_that_complete_a_folders_upload_at_once_both_get_the_object(folde
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(complete, range(4))) == {len(FIRST + SECOND + LAST)}
+
+
+def test_a_part_whose_upload_goes_while_it_is_looked_at_is_read_and_leaves_no_file_open(
+    folder: MediaStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token = folder.begin(CLIP)
+    parts = _send(folder, CLIP, token, FIRST)
+    opened: list[BinaryIO] = []
+    of = etags.of
+
+    def of_what_goes(file: BinaryIO) -> str:
+        opened.append(file)
+        folder.discard(CLIP, token)
+        return of(file)
+
+    monkeypatch.setattr(etags, "of", of_what_goes)
+    with Partials(tmp_path / "media" / ".clipwarden" / "partial").joined(CLIP, token, parts) as stream:
+        assert stream.read() == FIRST
+    assert [file.closed for file in opened] == [True]
 
 
 def test_a_folders_parts_cannot_be_read_as_media_and_go_when_nobody_sends_more(

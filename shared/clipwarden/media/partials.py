@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import os
 import secrets
 import shutil
 import time
@@ -86,10 +87,12 @@ def _verified(path: Path, number: int, expected: str) -> BinaryIO:
         if not path.parent.is_dir():
             raise MediaNotFound("there is no such upload any more") from exc
         raise MediaChanged(f"there is no part {number}") from exc
-    if etag(etags.of(file), path.stat().st_size) != expected:
-        file.close()
-        raise MediaChanged(f"part {number} is not what it was")
-    file.seek(0)
+    with contextlib.ExitStack() as failed:
+        failed.enter_context(file)
+        if etag(etags.of(file), os.fstat(file.fileno()).st_size) != expected:
+            raise MediaChanged(f"part {number} is not what it was")
+        file.seek(0)
+        failed.pop_all()
     return file
 
 
