@@ -14,19 +14,23 @@ T = TypeVar("T")
 
 #: Bytes at which a part is cut off.
 PART = 8 * 1024**2
-#: Bytes that an upload holds at most in one place: a part and the least that stays, and a copy while it is cut.
-PLACE = 2 * (PART + LEAST_PART)
+#: Bytes that an upload holds at most in one place: a part, and the least that stays where more may come later.
+PLACE = PART + LEAST_PART
+#: Of the places, the share up to which uploads take more than one: the others are for uploads still to come.
+_EXTENDED = 1 / 8
 
 
 class Room:
     """Bounds the bytes that a process holds of uploads to its places.
 
-    One place is enough for an upload to go on to its end, so that uploads never wait for each other in a circle; those
-    that are free beyond that let it send parts side by side.
+    One place is enough for an upload to go on to its end, so that uploads never wait for each other in a circle; while
+    few are taken, an upload sends parts side by side.
     """
 
     def __init__(self, settings: UploadSettings) -> None:
-        self._places = asyncio.Semaphore(settings.memory // PLACE)
+        places = settings.memory // PLACE
+        self._places = asyncio.Semaphore(places)
+        self._extensible, self.taken = max(2, int(places * _EXTENDED)), 0
         self._patience = settings.patience
         self._pool = ThreadPoolExecutor(settings.threads, "upload")
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -36,15 +40,20 @@ class Room:
         try:
             async with asyncio.timeout(self._patience):
                 await self._places.acquire()
+            self.taken += 1
         except TimeoutError as exc:
             raise Overloaded("too many uploads at once; try again") from exc
 
     async def extend(self) -> bool:
-        """Take one more place if it is free now, and say whether it was."""
-        return not self._places.locked() and await self._places.acquire()
+        """Take one more place if few are taken now, and say whether it did."""
+        if self.taken >= self._extensible or self._places.locked():
+            return False
+        self.taken += 1
+        return await self._places.acquire()
 
     def leave(self) -> None:
         """Give a place back."""
+        self.taken -= 1
         self._places.release()
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

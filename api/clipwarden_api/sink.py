@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-import io
+import mmap
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from clipwarden import logs
 from clipwarden.errors import ClipwardenError, MediaRefused
 from clipwarden.media import etags
+from clipwarden.media.part import viewed
 from clipwarden.media.store import LEAST_PART, MediaStore, Stored
 from clipwarden.moderation import Location
 from clipwarden_api.room import PART, Room
@@ -61,7 +62,9 @@ class Sink:
         self._limit, self._lanes, self._content_type, self._session = limit, lanes, content_type, session
         self._token = session.token if session else None
         self._number = session.first if session else 1
-        self._buffer = bytearray()
+        # What stays of a session's request is what S3 takes as a part, for the next one goes on after it.
+        self._stays = LEAST_PART if session else 0
+        self._buffer, self._filled = memoryview(b""), 0
         self._count = 0
         self._sha256, self._md5 = hashlib.sha256(), etags.digest()
         self._parts: list[tuple[int, str]] = []
@@ -74,13 +77,17 @@ class Sink:
         self._count += len(data)
         if self._count > self._limit:
             raise MediaRefused(f"File size too large. Got {self._count}. Maximum is {self._limit}.", reason="too_large")
-        if not self._entered and data:
-            await self._room.enter()
-            self._entered = True
-        self._buffer += data
-        # What stays is never less than S3 takes as a part, for the next request of a session may go on after it.
-        while len(self._buffer) >= PART + LEAST_PART:
-            await self._send(self._cut(PART))
+        left = memoryview(data)
+        while left:
+            if not self._entered:
+                await self._room.enter()
+                self._entered, self._buffer = True, self._make()
+            elif self._filled == len(self._buffer):
+                await self._send(PART)
+            taken = left[: len(self._buffer) - self._filled]
+            self._buffer[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
+            left = left[len(taken) :]
 
     async def finish(self) -> Received:
         """Store what is left and return what came; from then on, discarding does nothing.
@@ -89,12 +96,12 @@ class Sink:
         """
         if not self._count:
             raise MediaRefused("Empty file", reason="empty")
-        rest = self._cut(len(self._buffer))
         if self._token is None:
+            rest = self._buffer[: self._filled]
             await self._room.run(self._digest, rest)
             await self._do(self._put(rest))
         else:
-            await self._send(rest)
+            await self._send(self._filled)
             await asyncio.gather(*map(asyncio.shield, self._tasks))
             await self._do(self._complete())
         self._end()
@@ -106,13 +113,13 @@ class Sink:
             self._ended = True
             await asyncio.shield(self._room.start(self._undo()))
 
-    def _cut(self, size: int) -> bytes:
-        with memoryview(self._buffer) as view:
-            part = bytes(view[:size])
-        del self._buffer[:size]
-        return part
+    def _make(self) -> memoryview:
+        """Map memory that is taken as it is filled, and goes back to the system as soon as nobody refers to it."""
+        return memoryview(mmap.mmap(-1, PART + self._stays))
 
-    async def _send(self, part: bytes) -> None:
+    async def _send(self, size: int) -> None:
+        """Send the buffer's beginning; what it has beyond that begins the next one."""
+        part, rest = self._buffer[:size], self._buffer[size : self._filled]
         await self._room.run(self._digest, part)
         for task in [task for task in self._tasks if task.done()]:
             task.result()  # A lane that failed ends the upload.
@@ -123,8 +130,12 @@ class Sink:
         task = self._room.start(self._put_part(self._number, part, beside=beside))
         self._tasks.append(task)
         self._number += 1
-        if not beside:
+        if beside:
+            self._buffer = self._make()
+        else:
             await asyncio.shield(task)
+        self._buffer[: len(rest)] = rest
+        self._filled = len(rest)
 
     async def _do(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for work that leaves something behind, and so must be known of even if nobody waits any more."""
@@ -135,7 +146,7 @@ class Sink:
     async def _begin(self) -> None:
         self._token = await self._room.run(self._store.begin, self._target, self._content_type)
 
-    async def _put_part(self, number: int, part: bytes, *, beside: bool) -> None:
+    async def _put_part(self, number: int, part: memoryview, *, beside: bool) -> None:
         try:
             etag = await self._room.run(self._store.put_part, self._target, self._token or "", number, part)
             self._parts.append((number, etag))
@@ -143,10 +154,10 @@ class Sink:
             if beside:
                 self._room.leave()
 
-    async def _put(self, data: bytes) -> None:
+    async def _put(self, data: memoryview) -> None:
         self._storing = True
         self._stored = await self._room.run(
-            self._store.put, self._target, io.BytesIO(data), content_type=self._content_type
+            self._store.put, self._target, viewed(data), content_type=self._content_type
         )
 
     async def _complete(self) -> None:
@@ -168,12 +179,12 @@ class Sink:
 
     def _end(self) -> None:
         self._ended = True
-        self._buffer.clear()
+        self._buffer = memoryview(b"")
         if self._entered:
             self._entered = False
             self._room.leave()
 
-    def _digest(self, data: bytes) -> None:
+    def _digest(self, data: memoryview) -> None:
         self._sha256.update(data)
         self._md5.update(data)
 

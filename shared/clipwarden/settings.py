@@ -75,7 +75,7 @@ class UploadSettings(Group):
     """Uploads over HTTP, in each process that takes them."""
 
     memory: int = Field(default=512 * 1024**2, ge=32 * 1024**2)
-    """Bytes of memory for the files of all uploads at once: 26 MiB for each, and more to send parts side by side."""
+    """Bytes of memory for the files of all uploads at once: 13 MiB for each, and more to send parts side by side."""
     patience: Seconds = 20.0
     """Seconds that an upload waits for memory before it is refused."""
     lanes: int = Field(default=4, ge=1, le=32)

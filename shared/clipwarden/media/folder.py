@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import fcntl
-import io
 import os
 import secrets
 import time
@@ -16,11 +15,11 @@ from typing import BinaryIO
 from clipwarden.errors import ConfigurationError, MediaNotFound, MediaUnavailable, SourceRefused
 from clipwarden.media import etags, names, partials
 from clipwarden.media.links import Links
-from clipwarden.media.part import limited
+from clipwarden.media.part import limited, viewed
 from clipwarden.media.store import Stored, movable, ordered, require_etag, require_number
 from clipwarden.moderation import Location
 
-_CHUNK = 8 * 1024**2
+_CHUNK = 1024**2
 #: Seconds after which a draft that nobody has written to belongs to a process that died.
 _ABANDONED = 24 * 3600
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EXDEV)
@@ -57,12 +56,12 @@ class FolderStore:
             self._path(target)
             return self._partials.begin(target)
 
-    def put_part(self, target: Location, token: str, number: int, data: bytes) -> str:
+    def put_part(self, target: Location, token: str, number: int, data: bytes | memoryview) -> str:
         """Write the part as a file of its own, durably."""
         with _faults(target), self._draft() as draft:
             path = self._partials.part(target, token, require_number(number))
             with draft.open("xb") as file:
-                etag = _write(io.BytesIO(data), file)
+                etag = _write(viewed(memoryview(data)), file)
                 etags.keep(file.fileno(), etag)
             draft.replace(path)
             _sync(path.parent)

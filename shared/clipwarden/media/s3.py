@@ -18,6 +18,7 @@ from botocore.response import StreamingBody
 
 from clipwarden.errors import MediaChanged, MediaNotFound
 from clipwarden.media import names
+from clipwarden.media.part import viewed
 from clipwarden.media.ranged import Ranged
 from clipwarden.media.s3_faults import faults, status
 from clipwarden.media.store import Stored, find, movable, ordered, require_number
@@ -84,11 +85,13 @@ class S3Store:
             answer = self._client.create_multipart_upload(**_named(target), Metadata={_MARK: mark}, **extra)
         return f"{mark}.{answer['UploadId']}"
 
-    def put_part(self, target: Location, token: str, number: int, data: bytes) -> str:
+    def put_part(self, target: Location, token: str, number: int, data: bytes | memoryview) -> str:
         """Upload the part in one request."""
         require_number(number)
         with faults("UploadPart", target):
-            answer = self._client.upload_part(**_upload(target, token), PartNumber=number, Body=data)
+            answer = self._client.upload_part(
+                **_upload(target, token), PartNumber=number, Body=viewed(memoryview(data))
+            )
         return answer["ETag"].strip('"')
 
     def complete(self, target: Location, token: str, parts: Sequence[tuple[int, str]]) -> Stored:

@@ -44,7 +44,7 @@ class MediaStore(Protocol):
         """
         ...
 
-    def put_part(self, target: Location, token: str, number: int, data: bytes) -> str:
+    def put_part(self, target: Location, token: str, number: int, data: bytes | memoryview) -> str:
         """Store one part, of numbers 1 to ``LAST_PART``, and return its etag; the same number again replaces it.
 
         Raises MediaNotFound where there is no such upload.
