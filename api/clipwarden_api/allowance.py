@@ -80,6 +80,10 @@ class Allowances:
                 self._alone_until = time.monotonic() + _PAUSE
         return self._spend(self._ourselves, account_id, what)
 
+    def together(self) -> bool:
+        """Say whether all processes count together now."""
+        return self._everybody.check()
+
     def _spend(self, storage: Storage, account_id: str, what: Allowed) -> Allowance:
         item, limiter = self._items[what], FixedWindowRateLimiter(storage)
         granted = limiter.hit(item, account_id)

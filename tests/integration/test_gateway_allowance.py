@@ -1,7 +1,9 @@
 """An account may make so many calls in an hour, and is told how many are left."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.request import urlopen
 
 import cloudinary.api
 import cloudinary.uploader
@@ -85,3 +87,12 @@ def test_while_redis_is_away_each_process_counts_by_itself(gateway: Gateway) -> 
         assert [api.ping(**cloud).rate_limit_remaining for _ in range(3)] == [2, 1, 0]
         with pytest.raises(exceptions.RateLimited):
             api.ping(**cloud)
+
+
+@pytest.mark.parametrize(("reachable", "said"), [(True, "ok"), (False, "unavailable")])
+def test_a_gateway_is_ready_without_redis_and_says_so(gateway: Gateway, *, reachable: bool, said: str) -> None:
+    settings = gateway.services.settings
+    if not reachable:
+        settings = strict(settings, url=SecretStr(f"redis://127.0.0.1:{free_port()}/0"))
+    with serving_gateway(settings) as (url, _), urlopen(f"{url}/readyz", timeout=20) as answer:
+        assert json.load(answer) == {"database": "ok", "media": "ok", "redis": said}
