@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for."""
 
 pytest_plugins = (
+    "fixtures.botocore",
     "fixtures.clips",
     "fixtures.pipeline",
     "fixtures.postgres",
