@@ -22,12 +22,12 @@ KEY = f"{NAMESPACE}:{QUEUE}"
 REPLY_TIMEOUT, HEARTBEAT_TIMEOUT, BEAT_INTERVAL, PATIENCE = 0.5, 1.0, 0.1, 1.0
 
 
-def hardened(url: str) -> HardenedBroker:
+def hardened(url: str, heartbeat_timeout: float = HEARTBEAT_TIMEOUT) -> HardenedBroker:
     return HardenedBroker(
         connect(url, reply_timeout=REPLY_TIMEOUT),
         hop_timeout_ms=20,
         middleware=[SafeRetries()],
-        heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        heartbeat_timeout=heartbeat_timeout,
         beat_interval=BEAT_INTERVAL,
         patience=PATIENCE,
     )
@@ -36,8 +36,15 @@ def hardened(url: str) -> HardenedBroker:
 class Bus:
     """One process's broker, worker and actor; ``ran`` counts the runs of each message by its argument."""
 
-    def __init__(self, url: str, work: Work = lambda _: None, *, threads: int = 2) -> None:
-        self.broker = hardened(url)
+    def __init__(
+        self,
+        url: str,
+        work: Work = lambda _: None,
+        *,
+        threads: int = 2,
+        heartbeat_timeout: float = HEARTBEAT_TIMEOUT,
+    ) -> None:
+        self.broker = hardened(url, heartbeat_timeout)
         self.ran: Counter[Any] = Counter()
         self._work = work
         dramatiq.Actor(self._run, broker=self.broker, actor_name="act", queue_name=QUEUE, priority=0, options={})

@@ -93,6 +93,9 @@ def freeze(server: RestartableRedis) -> Callable[[], None]:
 
 
 def kill(server: RestartableRedis) -> Callable[[], None]:
+    with server.client() as client:
+        client.incr("kills")
+        client.waitaof(1, 0, 10_000)  # Else it may come back without the last second.
     server.kill()
     return server.start
 
@@ -149,7 +152,11 @@ def test_a_message_that_ends_while_redis_is_faulty_is_acknowledged_later(
     """Stock: with the full and the demoted Redis the message was never acknowledged, and would run again."""
     repair: list[Callable[[], None]] = []
 
-    with Bus(restartable_redis.url, lambda _: repair.append(fault(restartable_redis))).working() as bus:
+    def work(_: Any) -> None:
+        repair.append(fault(restartable_redis))
+
+    # Nobody takes the message for a dead worker's meanwhile, however slowly all of this goes.
+    with Bus(restartable_redis.url, work, heartbeat_timeout=60).working() as bus:
         bus.send("once")
         eventually(lambda: repair)
         time.sleep(REPLY_TIMEOUT * 1.5)  # So that the acknowledgement meets the fault, whichever it is.
