@@ -61,6 +61,8 @@ class MediaSettings(Group):
     """AWS region of the bucket; when unset, the AWS environment's."""
     endpoint_url: str | None = None
     """S3 endpoint, for S3-compatible stores; when unset, AWS."""
+    public_endpoint_url: str | None = None
+    """The same endpoint as browsers and other programs reach it, in signed URLs; when unset, as above."""
     import_roots: Annotated[tuple[Path, ...], NoDecode, _split(":")] = ()
     """Folders below which `file://` sources may be read, separated by `:`; none by default."""
     max_bytes: int = Field(default=10 * 1024**3, ge=1)

@@ -1,14 +1,19 @@
 """Both stores keep the same promises of uploads in parts."""
 
+import contextlib
 import hashlib
 import io
 import os
 import threading
 import time
+import urllib.request
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,8 +22,8 @@ from clipwarden.media import etags
 from clipwarden.media.folder import FolderStore
 from clipwarden.media.opening import open_store
 from clipwarden.media.partials import Partials
-from clipwarden.media.s3 import S3Store, build_client
-from clipwarden.media.store import LAST_PART, LEAST_PART, MediaStore
+from clipwarden.media.s3 import S3Store, build_client, build_signing_client
+from clipwarden.media.store import LAST_PART, LEAST_PART, MediaStore, Part
 from clipwarden.moderation import Location
 from clipwarden.settings import MediaSettings
 
@@ -80,6 +85,25 @@ def test_a_part_that_is_sent_again_replaces_the_one_of_its_number(store: MediaSt
     assert store.put_part(at("a"), token, 1, SECOND) != store.put_part(at("a"), token, 2, LAST)
     store.complete(at("a"), token, _send(store, at("a"), token, SECOND, LAST))
     assert _get(store, at("a")) == SECOND + LAST
+
+
+def test_what_has_come_is_listed_by_number(store: MediaStore, at: At) -> None:
+    token = store.begin(at("a"))
+    assert store.parts(at("a"), token) == []
+    last = store.put_part(at("a"), token, 3, LAST)
+    first = store.put_part(at("a"), token, 1, SECOND)
+    first = store.put_part(at("a"), token, 1, FIRST)
+    listed = store.parts(at("a"), token)
+    assert [(one.number, one.bytes, one.etag) for one in listed] == [
+        (1, len(FIRST), first),
+        (3, len(LAST), last),
+    ]
+    for name, given in (("b", token), ("a", "none")):
+        with pytest.raises(errors.MediaNotFound):
+            store.parts(at(name), given)
+    store.complete(at("a"), token, [(one.number, one.etag) for one in listed])
+    with pytest.raises(errors.MediaNotFound):
+        store.parts(at("a"), token)
 
 
 def test_parts_may_be_sent_at_once_by_many_threads(store: MediaStore, at: At) -> None:
@@ -268,3 +292,76 @@ def test_a_part_that_s3_takes_for_too_small_is_refused(s3_settings: MediaSetting
     token = store.begin(target)
     with pytest.raises(errors.SourceRefused):
         store.complete(target, token, _send(store, target, token, b"small", LAST))
+
+
+def _put(url: str, data: bytes) -> str:
+    request = urllib.request.Request(url, data, {"Content-Type": "video/mp4"}, method="PUT")
+    with urllib.request.urlopen(request) as answer:
+        return str(answer.headers["ETag"]).strip('"')
+
+
+def test_s3_takes_parts_at_urls_that_sign_their_lengths(s3_settings: MediaSettings) -> None:
+    store, target = open_store(s3_settings), Location(bucket=s3_settings.bucket, key="a b")
+    token = store.begin(target)
+    sizes = {1: len(FIRST), 2: len(LAST)}
+    urls = store.part_urls(target, token, sizes, expires=timedelta(hours=1))
+    for url in urls.values():
+        asked = parse_qs(urlsplit(url).query)
+        assert asked["X-Amz-SignedHeaders"] == ["content-length;host"]
+        assert (asked["X-Amz-Expires"], asked["X-Amz-Credential"][0].split("/")[2]) == (["3600"], "eu-west-1")
+    etags = [(number, _put(urls[number], data)) for number, data in ((1, FIRST), (2, LAST))]
+    assert [(one.number, one.etag) for one in store.parts(target, token)] == etags
+    store.complete(target, token, etags)
+    assert _get(store, target) == FIRST + LAST
+    with pytest.raises(errors.SourceRefused):
+        store.part_urls(target, token, {LAST_PART + 1: 1}, expires=timedelta(hours=1))
+
+
+def test_urls_are_signed_for_their_buckets_region_and_lead_to_the_public_endpoint(s3_settings: MediaSettings) -> None:
+    away = Location(bucket=f"away-{uuid.uuid4().hex}", key="a")
+    build_client(s3_settings.model_copy(update={"region": "ap-south-1"})).create_bucket(
+        Bucket=away.bucket, CreateBucketConfiguration={"LocationConstraint": "ap-south-1"}
+    )
+    store = open_store(s3_settings.model_copy(update={"public_endpoint_url": "https://media.test"}))
+    at_home = Location(bucket=s3_settings.bucket, key="a")
+    nowhere = Location(bucket=f"nowhere-{uuid.uuid4().hex}", key="a")
+    for location, region in ((away, "ap-south-1"), (at_home, "eu-west-1"), (nowhere, "eu-west-1")):
+        for url in (
+            store.url(location, expires=timedelta(minutes=1)),
+            *store.part_urls(location, "mark.upload", {1: 5}, expires=timedelta(minutes=1)).values(),
+        ):
+            assert url.startswith(f"https://media.test/{location.bucket}/a?")
+            assert parse_qs(urlsplit(url).query)["X-Amz-Credential"][0].split("/")[2] == region
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "ap-south-1"])
+def test_urls_of_aws_name_the_regions_own_endpoint(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    client = build_signing_client(MediaSettings(region="sa-east-1"), region)
+    url = client.generate_presigned_url("get_object", Params={"Bucket": "clips", "Key": "a"})
+    # The oldest region's own endpoint and the global one have the same name.
+    assert urlsplit(url).netloc in {f"clips.s3.{region}.amazonaws.com", "clips.s3.amazonaws.com"}
+    assert (".s3.amazonaws.com" in url) == (region == "us-east-1")
+
+
+def test_a_part_that_comes_piece_by_piece_is_one_only_when_it_is_kept(tmp_path: Path) -> None:
+    settings = MediaSettings.model_validate({"root": tmp_path / "media", "url_secret": "secret"})
+    store = open_store(settings)
+    assert isinstance(store, FolderStore)
+    token = store.begin(CLIP)
+    for keep in (False, True):
+        with contextlib.closing(store.receive(CLIP, token, 1)) as draft:
+            for piece in (FIRST, LAST):
+                draft.write(piece)
+            assert store.parts(CLIP, token) == []
+            etag = draft.keep() if keep else ""
+    assert store.parts(CLIP, token) == [Part(number=1, bytes=len(FIRST + LAST), etag=etag)]
+    with contextlib.closing(store.receive(CLIP, token, 1)) as draft:
+        draft.write(LAST)
+        store.discard(CLIP, token)
+        with pytest.raises(errors.MediaNotFound):
+            draft.keep()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"]
+    with pytest.raises(errors.MediaNotFound):
+        store.receive(CLIP, token, 1)

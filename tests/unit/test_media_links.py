@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipwarden import errors
-from clipwarden.media.links import Link, Links
+from clipwarden.media.links import Link, Links, PartLink
 from clipwarden.moderation import Location
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -80,3 +80,36 @@ def test_bucket_and_key_cannot_be_cut_elsewhere() -> None:
 def test_without_a_secret_nothing_is_signed() -> None:
     with pytest.raises(errors.ConfigurationError, match="CLIPWARDEN_MEDIA__URL_SECRET"):
         _parts(Links("http://media.test/base/", b""))
+
+
+def _part(**changed: object) -> tuple[str, str]:
+    said = {"target": VIDEO, "token": "a+b/c", "number": 3, "size": 5_000_000, "expires": NOW + timedelta(minutes=5)}
+    url = urlsplit(LINKS.make_part(**(said | changed)))  # type: ignore[arg-type] # of their types
+    return url.path.removeprefix("/base"), url.query
+
+
+@given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), token=st.text("ab/+=.%", min_size=1))
+def test_a_part_is_stored_where_its_url_says(key: str, token: str) -> None:
+    target = Location(bucket="clips", key=key)
+    part = LINKS.verify_part(*_part(target=target, token=token), NOW)
+    assert part == PartLink(target=target, token=token, number=3, bytes=5_000_000)
+
+
+def test_whatever_is_changed_makes_a_parts_url_worthless() -> None:
+    path, query = _part()
+    fields = dict(parse_qsl(query))
+    assert LINKS.verify_part(path, query, NOW + timedelta(seconds=299)) is not None
+    assert LINKS.verify_part(path, query, NOW + timedelta(minutes=5)) is None
+    for name, value in fields.items():
+        for other in ("", "0", f"{value}0", f"0{value}"):
+            assert LINKS.verify_part(path, urlencode(fields | {name: other}), NOW) is None
+        less = {key: text for key, text in fields.items() if key != name}
+        assert LINKS.verify_part(path, urlencode(less), NOW) is None
+        assert LINKS.verify_part(path, f"{query}&{name}=1", NOW) is None
+    for elsewhere in (f"{path}x", path.replace("clips", "other"), path.removeprefix("/media")):
+        assert LINKS.verify_part(elsewhere, query, NOW) is None
+
+
+def test_who_may_read_may_not_store_and_the_other_way_round() -> None:
+    assert LINKS.verify_part(*_parts(), NOW) is None
+    assert LINKS.verify(*_part(), NOW) is None

@@ -1,29 +1,28 @@
 """Media in a folder of this machine, with a sub-folder per bucket."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
-from clipwarden.errors import ConfigurationError, MediaNotFound, MediaUnavailable, SourceRefused
-from clipwarden.media import etags, names, partials
+from clipwarden.errors import MediaNotFound, SourceRefused
+from clipwarden.media import durable, etags, names, partials
+from clipwarden.media.draft import PartDraft
+from clipwarden.media.folder_faults import faults
 from clipwarden.media.links import Links
-from clipwarden.media.part import limited, viewed
-from clipwarden.media.store import Stored, movable, ordered, require_etag, require_number
+from clipwarden.media.part import limited
+from clipwarden.media.store import Part, Stored, movable, ordered, require_etag, require_number
 from clipwarden.moderation import Location
 
 _CHUNK = 1024**2
 #: Seconds after which a draft that nobody has written to belongs to a process that died.
 _ABANDONED = 24 * 3600
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EXDEV)
-_UNUSABLE = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ)
 
 
 class FolderStore:
@@ -40,7 +39,7 @@ class FolderStore:
 
     def put(self, location: Location, stream: BinaryIO, *, content_type: str | None = None) -> Stored:  # noqa: ARG002 # see the class
         """Write a draft, make it durable, and only then give it its name."""
-        with _faults(location), self._draft() as draft:
+        with faults(location), self._draft() as draft:
             path = self._path(location)
             with draft.open("xb") as file:
                 etag = _write(stream, file)
@@ -52,20 +51,36 @@ class FolderStore:
 
     def begin(self, target: Location, content_type: str | None = None) -> str:  # noqa: ARG002 # see the class
         """Make a folder for the parts."""
-        with _faults(target):
+        with faults(target):
             self._path(target)
             return self._partials.begin(target)
 
     def put_part(self, target: Location, token: str, number: int, data: bytes | memoryview) -> str:
         """Write the part as a file of its own, durably."""
-        with _faults(target), self._draft() as draft:
-            path = self._partials.part(target, token, require_number(number))
-            with draft.open("xb") as file:
-                etag = _write(viewed(memoryview(data)), file)
-                etags.keep(file.fileno(), etag)
-            draft.replace(path)
-            _sync(path.parent)
-        return partials.etag(etag, len(data))
+        with contextlib.closing(self.receive(target, token, number)) as receiving:
+            receiving.write(data)
+            return receiving.keep()
+
+    def receive(self, target: Location, token: str, number: int) -> PartDraft:
+        """Return what takes a part piece by piece; to be closed. Raises MediaNotFound where there is no such upload."""
+        with faults(target):
+            part = self._partials.part(target, token, require_number(number))
+            return PartDraft(target, self._draft(), part)
+
+    def parts(self, target: Location, token: str) -> list[Part]:
+        """List the folder with the parts."""
+        with faults(target):
+            return self._partials.listed(target, token)
+
+    def part_urls(
+        self, target: Location, token: str, sizes: Mapping[int, int], *, expires: timedelta
+    ) -> dict[int, str]:
+        """Return signed URLs below ``CLIPWARDEN_MEDIA__PUBLIC_URL``, which the gateway answers."""
+        expiry = datetime.now(UTC) + expires
+        return {
+            number: self._links.make_part(target, token, require_number(number), size, expires=expiry)
+            for number, size in sizes.items()
+        }
 
     def complete(self, target: Location, token: str, parts: Sequence[tuple[int, str]]) -> Stored:
         """Put the parts one after the other; who comes later finds the file made of just these parts."""
@@ -83,7 +98,7 @@ class FolderStore:
 
     def discard(self, target: Location, token: str) -> None:
         """Remove the folder with the parts."""
-        with _faults(target):
+        with faults(target):
             self._partials.discard(target, token)
 
     def open(self, location: Location, *, start: int = 0, end: int | None = None) -> BinaryIO:
@@ -98,38 +113,38 @@ class FolderStore:
 
     def head(self, location: Location) -> Stored:
         """Return size and MD5; where this store did not write the file, all of it is read once."""
-        with self._open(location) as file, _faults(location):
+        with self._open(location) as file, faults(location):
             return _stored(location, file)
 
     def exists(self, location: Location) -> bool:
         """Say whether there is such a file."""
-        with _faults(location):
+        with faults(location):
             return self._path(location).is_file() and location.version is None
 
     def copy(self, source: Location, target: Location, *, etag: str | None) -> Stored:
         """Write the bytes a second time."""
         with self._open(source) as file:
-            with _faults(source):
+            with faults(source):
                 require_etag(_stored(source, file), etag)
                 file.seek(0)
             return self.put(target, file)
 
     def move(self, source: Location, target: Location, *, etag: str | None) -> Stored:
         """Rename the file, which happens wholly or not at all."""
-        with _faults(target), self._alone():
+        with faults(target), self._alone():
             if movable(self, source, target, etag=etag, identity=attrgetter("etag")) is not None:
                 path = self._path(source)
                 self._rename(path, self._path(target))
-                _sync(path.parent)
+                durable.sync(path.parent)
         return self.head(target)
 
     def delete(self, location: Location) -> None:
         """Unlink the file."""
-        with _faults(location):
+        with faults(location):
             if self.exists(location):
                 path = self._path(location)
                 path.unlink(missing_ok=True)
-                _sync(path.parent)
+                durable.sync(path.parent)
 
     def url(
         self, location: Location, *, expires: timedelta, download_name: str | None = None, media_type: str | None = None
@@ -158,7 +173,7 @@ class FolderStore:
     def _open(self, location: Location) -> BinaryIO:
         if not self.exists(location):
             raise MediaNotFound(f"there is no {location}")
-        with _faults(location):
+        with faults(location):
             return self._path(location).open("rb")
 
     @contextlib.contextmanager
@@ -185,7 +200,7 @@ class FolderStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
         for folder in target.parents:  # New folders last only once the ones above them are on disk.
-            _sync(folder)
+            durable.sync(folder)
             if folder == self._root:
                 break
 
@@ -211,31 +226,8 @@ def _write(stream: BinaryIO, file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _sweep(folder: Path) -> None:
     for draft in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):
             if time.time() - draft.stat().st_mtime > _ABANDONED:
                 draft.unlink()
-
-
-@contextlib.contextmanager
-def _faults(location: Location) -> Iterator[None]:
-    """Raise what a failure of the file system means, in the project's terms."""
-    try:
-        yield
-    except FileNotFoundError as exc:
-        raise MediaNotFound(f"there is no {location}") from exc
-    except OSError as exc:
-        if exc.errno in _UNUSABLE:
-            raise SourceRefused(f"{location} cannot be a file here: {exc.strerror}") from exc
-        if exc.errno in _FORBIDDEN:
-            raise ConfigurationError(f"no access to {exc.filename}: {exc.strerror}") from exc
-        raise MediaUnavailable(f"{location} cannot be reached: {exc.strerror}") from exc

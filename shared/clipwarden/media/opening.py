@@ -1,5 +1,7 @@
 """The media store that the settings name."""
 
+from functools import partial
+
 from clipwarden.media.folder import FolderStore
 from clipwarden.media.links import Links
 from clipwarden.media.store import MediaStore
@@ -11,6 +13,6 @@ def open_store(settings: MediaSettings) -> MediaStore:
     if settings.root is not None:
         links = Links(settings.public_url, settings.url_secret.get_secret_value().encode())
         return FolderStore(settings.root, links)
-    from clipwarden.media.s3 import S3Store, build_client  # noqa: PLC0415 # AWS's libraries take 0.2 s to load
+    from clipwarden.media.s3 import S3Store, build_client, build_signing_client  # noqa: PLC0415 # AWS's libraries take 0.2 s to load
 
-    return S3Store(build_client(settings))
+    return S3Store(build_client(settings), signers=partial(build_signing_client, settings))

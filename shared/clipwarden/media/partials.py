@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from clipwarden.errors import MediaChanged, MediaNotFound
 from clipwarden.media import etags
+from clipwarden.media.store import Part
 from clipwarden.moderation import Location
 
 _BUFFER = 1024**2
@@ -40,6 +41,15 @@ class Partials:
         if not folder.is_dir():
             raise MediaNotFound(f"there is no such upload to {target}")
         return folder / f"{number:05}"
+
+    def listed(self, target: Location, token: str) -> list[Part]:
+        """Return the parts that have come; raises MediaNotFound where there is no such upload."""
+        folder = self._folder(target, token)
+        try:
+            paths = sorted(folder.iterdir())
+        except FileNotFoundError as exc:
+            raise MediaNotFound(f"there is no such upload to {target}") from exc
+        return [_described(path) for path in paths]
 
     def joined(self, target: Location, token: str, parts: Sequence[tuple[int, str]]) -> BinaryIO:
         """Return the parts as one stream; raises MediaNotFound, and MediaChanged where a part has another etag."""
@@ -78,6 +88,12 @@ def etag(md5: str, size: int) -> str:
 def consists(file: BinaryIO, parts: Sequence[tuple[int, str]]) -> bool:
     """Say whether a file is these parts, one after the other, and nothing more; all of it is read."""
     return all(_digested(file, size) == md5 for md5, size in (_read(etag) for _, etag in parts)) and not file.read(1)
+
+
+def _described(path: Path) -> Part:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return Part(number=int(path.name), bytes=size, etag=etag(etags.of(file), size))
 
 
 def _verified(path: Path, number: int, expected: str) -> BinaryIO:

@@ -3,11 +3,11 @@
 import contextlib
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 from urllib.parse import quote
 
 import boto3
@@ -21,7 +21,8 @@ from clipwarden.media import names
 from clipwarden.media.part import viewed
 from clipwarden.media.ranged import Ranged
 from clipwarden.media.s3_faults import faults, status
-from clipwarden.media.store import Stored, find, movable, ordered, require_number
+from clipwarden.media.s3_signing import Build, Signing
+from clipwarden.media.store import Part, Stored, find, movable, ordered, require_number
 from clipwarden.moderation import Location
 from clipwarden.settings import MediaSettings
 
@@ -41,6 +42,19 @@ _MARK = "clipwarden-upload"
 
 def build_client(settings: MediaSettings) -> "S3Client":
     """Return a client for the settings' endpoint and region; credentials are found as AWS's own tools find them."""
+    return _client(settings.region, settings.endpoint_url, "path" if settings.endpoint_url else "auto")
+
+
+def build_signing_client(settings: MediaSettings, region: str | None) -> "S3Client":
+    """Return a client whose presigned URLs lead to where others reach S3, in this region or else the settings'.
+
+    They name the region's own endpoint: the global one redirects, and what is redirected is refused.
+    """
+    endpoint = settings.public_endpoint_url or settings.endpoint_url
+    return _client(region or settings.region, endpoint, "path" if endpoint else "virtual")
+
+
+def _client(region: str | None, endpoint_url: str | None, addressing: Literal["auto", "path", "virtual"]) -> "S3Client":
     config = Config(
         connect_timeout=5,
         read_timeout=60,
@@ -50,20 +64,28 @@ def build_client(settings: MediaSettings) -> "S3Client":
         # The present defaults send and expect checksums in a way that not every compatible store knows.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+        s3={"addressing_style": addressing},
     )
-    session = boto3.session.Session(region_name=settings.region)
-    return session.client("s3", endpoint_url=settings.endpoint_url, config=config)
+    return boto3.session.Session(region_name=region).client("s3", endpoint_url=endpoint_url, config=config)
 
 
 class S3Store:
     """Keeps objects in S3's buckets; a version is honoured where a location pins one."""
 
     def __init__(
-        self, client: "S3Client", *, single_copy: int = _LARGEST_SINGLE_COPY, copied_part: int = _COPIED_PART
+        self,
+        client: "S3Client",
+        *,
+        signers: Build | None = None,
+        single_copy: int = _LARGEST_SINGLE_COPY,
+        copied_part: int = _COPIED_PART,
     ) -> None:
-        """Copy objects of ``single_copy`` bytes or more in parts of ``copied_part`` bytes."""
+        """Copy objects of ``single_copy`` bytes or more in parts of ``copied_part`` bytes.
+
+        ``signers`` builds the clients that sign URLs; without it the one client does.
+        """
         self._client = client
+        self._signing = Signing(signers or (lambda _: client), self.region)
         self._uploading = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
         self._copying = TransferConfig(multipart_threshold=single_copy, multipart_chunksize=copied_part)
 
@@ -93,6 +115,31 @@ class S3Store:
                 **_upload(target, token), PartNumber=number, Body=viewed(memoryview(data))
             )
         return answer["ETag"].strip('"')
+
+    def parts(self, target: Location, token: str) -> list[Part]:
+        """List the multipart upload's parts, a thousand in a request."""
+        with faults("ListParts", target):
+            pages = self._client.get_paginator("list_parts").paginate(**_upload(target, token))
+            return [
+                Part(number=one["PartNumber"], bytes=one["Size"], etag=one["ETag"].strip('"'))
+                for page in pages
+                for one in page.get("Parts", [])
+            ]
+
+    def part_urls(
+        self, target: Location, token: str, sizes: Mapping[int, int], *, expires: timedelta
+    ) -> dict[int, str]:
+        """Presign uploads of the parts, their lengths included; S3 refuses any other length."""
+        named, signed = _upload(target, token), self._signing.url
+        return {
+            number: signed(
+                "upload_part",
+                target,
+                {**named, "PartNumber": require_number(number), "ContentLength": size},
+                expires=expires,
+            )
+            for number, size in sizes.items()
+        }
 
     def complete(self, target: Location, token: str, parts: Sequence[tuple[int, str]]) -> Stored:
         """Let S3 join the parts; where the upload is gone, look whether the object has its mark."""
@@ -196,10 +243,7 @@ class S3Store:
             parameters["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(download_name, safe='')}"
         if media_type is not None:
             parameters["ResponseContentType"] = media_type
-        with faults("GetObject", location):
-            return self._client.generate_presigned_url(
-                "get_object", Params=parameters, ExpiresIn=int(expires.total_seconds())
-            )
+        return self._signing.url("get_object", location, parameters, expires=expires)
 
     def region(self, bucket: str) -> str | None:
         """Ask for the bucket's head; a compatible store that names no region is where the client is."""

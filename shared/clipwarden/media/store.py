@@ -1,6 +1,6 @@
 """The port to wherever videos, labels and quarantined bytes are kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
@@ -21,6 +21,15 @@ class Stored:
     bytes: int
     etag: str  #: Without quotes; other bytes have another one, a copy of the same bytes may too.
     modified: datetime | None = None  #: When the bytes came there, as exactly as the store tells.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of an upload, as the store has it."""
+
+    number: int
+    bytes: int
+    etag: str
 
 
 class MediaStore(Protocol):
@@ -48,6 +57,20 @@ class MediaStore(Protocol):
         """Store one part, of numbers 1 to ``LAST_PART``, and return its etag; the same number again replaces it.
 
         Raises MediaNotFound where there is no such upload.
+        """
+        ...
+
+    def parts(self, target: Location, token: str) -> list[Part]:
+        """Return what has come of an upload, by number; raises MediaNotFound where there is no such upload."""
+        ...
+
+    def part_urls(
+        self, target: Location, token: str, sizes: Mapping[int, int], *, expires: timedelta
+    ) -> dict[int, str]:
+        """Return a URL for each of these numbers, at which anybody can store the part by PUT until it expires.
+
+        The part has just so many bytes as ``sizes`` says; a compatible store that does not hold senders to that keeps
+        what they send, and ``parts`` tells.
         """
         ...
 
