@@ -12,29 +12,22 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from clipwarden import errors, logs
 from clipwarden.media.store import LEAST_PART
-from clipwarden.moderation import Asset
-from clipwarden.store import library, uploads
+from clipwarden.store import uploads
 from clipwarden.store.engine import read, write
 from clipwarden.store.uploads import Upload
-from clipwarden_api import uploading
+from clipwarden_api import ending, uploading
 from clipwarden_api.credentials import Caller
 from clipwarden_api.fields import Values
-from clipwarden_api.parameters import File, Parameters
 from clipwarden_api.refusals import Refusal, bad
 from clipwarden_api.room import PART
 from clipwarden_api.services import Services
 from clipwarden_api.sink import Received, Session, Sink
 
-log = logs.logger(__name__)
-
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|-1|\*)", re.ASCII)
 _UPLOAD_ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 #: Parameters that say who asks, not what is asked for.
 _CREDENTIALS = frozenset({"api_key", "signature", "timestamp", "file"})
-#: Expired uploads that are cleared away when another one begins.
-_SWEPT = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +115,8 @@ class Receiving:
         if before is not None and before.asset_id is None and before.parameters["total"] == self._chunk.total:
             return
         if before is not None:  # The id is used again, for another file.
-            _clear(services, before)
-        sweep(services)
+            ending.clear(services, before)
+        ending.sweep(services)
         parameters = {
             "values": {name: value for name, value in values.items() if name not in _CREDENTIALS},
             "wanted": self._wanted,
@@ -162,33 +155,10 @@ class Receiving:
                 raise bad(f"Chunk out of order: other bytes than {chunk.start} come next")
             upload = kept
         if chunk.last and chunk.end == upload.received:
-            return self._complete(caller, upload) | {"done": True}
+            return ending.complete(services, caller, upload) | {"done": True}
         named = upload.parameters["values"].get("public_id")
         answer = {"done": False, "bytes": chunk.end, "resource_type": self._wanted, "kind": "upload"}
         return answer | ({"public_id": named} if named else {})
-
-    def _complete(self, caller: Caller, upload: Upload) -> dict[str, Any]:
-        """Make the asset; whoever does it again, and whoever comes second, is answered with the same one."""
-        services, asked = self._services, upload.parameters
-        if (there := _asset(services, caller, upload)) is not None:
-            return uploading.answer(services, caller, there)
-        stored = services.media.complete(upload.target, upload.token, upload.parts)
-        file = File(name=asked["filename"], stored=stored, sha256=None, md5=None)
-        form = Parameters(values=asked["values"], file=file)
-        try:
-            return uploading.upload(
-                services, caller, asked["wanted"], form, signed=asked["signed"], upload_row=upload.id
-            )
-        except uploading.AlreadyAsset:
-            if (there := _asset(services, caller, upload)) is None:
-                raise bad(f"Upload {upload.upload_id} is gone") from None
-            return uploading.answer(services, caller, there)
-        except (Refusal, errors.PermanentError):
-            with write(services.engine) as conn:
-                refused = uploads.abandon(conn, upload.id)
-            if refused:
-                services.media.delete(upload.target)
-            raise
 
 
 class Known:
@@ -199,29 +169,3 @@ class Known:
 
     async def discard(self) -> None:
         """Do nothing."""
-
-
-def sweep(services: Services) -> None:
-    """Clear away some uploads that nobody goes on with; what became of finished ones stays."""
-    with read(services.engine) as conn:
-        found = uploads.expired(conn, services.clock.now(), _SWEPT)
-    for upload in found:
-        _clear(services, upload)
-        log.info("upload expired", upload_id=upload.upload_id, bytes=upload.received)
-
-
-def _clear(services: Services, upload: Upload) -> None:
-    with write(services.engine) as conn:
-        unfinished = uploads.abandon(conn, upload.id)
-        uploads.forget(conn, upload.id)
-    if unfinished:
-        services.media.discard(upload.target, upload.token)
-        services.media.delete(upload.target)  # It may have been completed, and not become an asset.
-
-
-def _asset(services: Services, caller: Caller, upload: Upload) -> Asset | None:
-    with read(services.engine) as conn:
-        fresh = uploads.find(conn, caller.account.id, upload.upload_id)
-        if fresh is None or fresh.asset_id is None:
-            return None
-        return library.by_id(conn, caller.account.id, fresh.asset_id)

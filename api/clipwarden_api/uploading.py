@@ -71,8 +71,7 @@ def _upload(
     asked = asking.read(form, account, _preset(services, account, form), signed=signed)
     if not asked.overwrite and (there := _present(services, account, asked, wanted)) is not None:
         if upload_row is not None:
-            with write(services.engine) as conn:
-                uploads.become(conn, upload_row, there.id)
+            _disown(services, upload_row, there)
         if form.file is not None:
             services.media.delete(form.file.stored.location)
         return answer(services, caller, there) | {"existing": True}
@@ -135,7 +134,7 @@ def _accept(
         asset = library.describe(conn, asset, now=now, tags=list(asked.tags), context=asked.context)
         requests = asking.requests(asset, asked.moderation, asked.notification_urls, now=now)
         moderations.accept_all(conn, requests, now=now)
-        if upload_row is not None and not uploads.become(conn, upload_row, asset.id):
+        if upload_row is not None and not uploads.become(conn, upload_row, asset.id, now=now):
             raise AlreadyAsset
         named = asked.notification_urls
         announcing.uploaded(conn, caller, asset, named, public_url=services.public_url, now=now)
@@ -148,6 +147,14 @@ def answer(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
     with read(services.engine) as conn:
         present: list[Moderation] = library.moderations_of(conn, [asset.id])[asset.id]
     return rendering.uploaded(caller, asset, present, public_url=services.public_url)
+
+
+def _disown(services: Services, upload_row: str, there: Asset) -> None:
+    """Record that an upload has become an asset with other bytes; raises AlreadyAsset where the bytes are its own."""
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        if not uploads.become(conn, upload_row, there.id, now=now, unwanted=True):
+            raise AlreadyAsset
 
 
 def _preset(services: Services, account: Account, form: Parameters) -> Any:

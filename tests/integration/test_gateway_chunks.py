@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from cloudinary import exceptions
 from cloudinary.uploader import call_api
 
+from clipwarden import errors
 from clipwarden.store import schema, uploads
 from clipwarden.store.engine import read, write
-from clipwarden_api import chunks, uploading
+from clipwarden_api import ending, uploading
 from fixtures.gateway import Gateway
 from sdk import VIDEO, bytes_at, shown, upload
 
@@ -192,13 +193,73 @@ def test_who_uses_an_id_again_uploads_another_file(gateway: Gateway, large: Path
     assert len(kept(gateway)) == 2
 
 
+def test_who_comes_second_takes_nothing_from_the_first(
+    gateway: Gateway, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start in (0, SIZE):
+        send(gateway, large, start, overwrite=False)
+    first = send(gateway, large, 2 * SIZE, overwrite=False)
+    looks = iter([None])
+    found = ending.asset
+    # As if both had looked before either was done.
+    monkeypatch.setattr(ending, "asset", lambda *given: next(looks, found(*given)))
+    again = send(gateway, large, 2 * SIZE, overwrite=False)
+    assert (again["asset_id"], again["version"]) == (first["asset_id"], first["version"])
+    assert bytes_at(first["secure_url"], gateway) == large.read_bytes()
+
+
+def test_what_is_completed_while_it_is_cleared_away_leaves_nothing(
+    gateway: Gateway, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start in (0, SIZE):
+        send(gateway, large, start)
+    media = type(gateway.services.media)
+    complete = media.complete
+
+    def cleared(self: Any, *given: Any) -> Any:
+        stored = complete(self, *given)
+        with read(gateway.services.engine) as conn:
+            [upload_row] = uploads.expired(conn, gateway.services.clock.now() + timedelta(days=2), 10)
+        with monkeypatch.context() as patched:
+            patched.setattr(media, "delete", lambda *_: None)  # It came before the object did.
+            ending.clear(gateway.services, upload_row)
+        return stored
+
+    with monkeypatch.context() as patched:
+        patched.setattr(media, "complete", cleared)
+        with pytest.raises(exceptions.BadRequest, match="is gone"):
+            send(gateway, large, 2 * SIZE)
+    assert (rows(gateway), kept(gateway)) == (0, [])
+
+
+def test_an_upload_that_cannot_be_cleared_away_now_is_later(
+    gateway: Gateway, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(gateway, large, 0)
+    with write(gateway.services.engine) as conn:
+        past = gateway.services.clock.now() - timedelta(seconds=1)
+        conn.execute(sa.update(schema.uploads).values(expires_at=past))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(gateway.services.media), "discard", _away)
+        send(gateway, large, 0, id="another")
+    assert rows(gateway) == 2
+    with write(gateway.services.engine) as conn:
+        conn.execute(sa.update(schema.uploads).values(expires_at=past))
+    ending.sweep(gateway.services)
+    assert rows(gateway) == 0
+
+
+def _away(*_: object) -> None:
+    raise errors.MediaUnavailable("away")
+
+
 def test_an_upload_that_nobody_goes_on_with_expires(gateway: Gateway, large: Path) -> None:
     send(gateway, large, 0)
     with write(gateway.services.engine) as conn:
         past = gateway.services.clock.now() - timedelta(seconds=1)
         conn.execute(sa.update(schema.uploads).values(expires_at=past))
         [upload_row] = uploads.expired(conn, gateway.services.clock.now(), 10)
-    chunks.sweep(gateway.services)
+    ending.sweep(gateway.services)
     assert rows(gateway) == 0
     root = gateway.services.settings.media.root
     assert root is not None

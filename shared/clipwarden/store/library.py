@@ -10,7 +10,18 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import errors, ids
 from clipwarden.media.store import Stored
-from clipwarden.moderation import Account, Asset, AssetVersion, Facts, Kind, Moderation, Placement, ResourceType, Status
+from clipwarden.moderation import (
+    Account,
+    Asset,
+    AssetVersion,
+    Facts,
+    Kind,
+    Location,
+    Moderation,
+    Placement,
+    ResourceType,
+    Status,
+)
 from clipwarden.store import assets, cursor, moderations, prefixes, rows, versions
 from clipwarden.store.schema import asset_context, asset_tags, in_library
 from clipwarden.store.schema import assets as table
@@ -69,6 +80,12 @@ def by_id(conn: Connection, account_id: str, id: str, *, for_update: bool = Fals
     query = sa.select(table).where(_c.account_id == account_id, _c.id == id)
     row = conn.execute(query.with_for_update() if for_update else query).mappings().one_or_none()
     return assets.parse(row) if row is not None else None
+
+
+def has(conn: Connection, location: Location) -> bool:
+    """Say whether the object at a location is an asset's, or an earlier version's."""
+    there = sa.select(table.c.id).where(table.c.bucket == location.bucket, table.c.key == location.key)
+    return conn.execute(there.limit(1)).first() is not None or versions.is_kept(conn, location)
 
 
 def store(

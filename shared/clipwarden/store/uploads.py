@@ -1,4 +1,4 @@
-"""Uploads in chunks: what has come of each, and what its first chunk asked for."""
+"""Uploads that take several requests: what has come of each, and what the first request asked for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,17 @@ from clipwarden.store.schema import uploads as table
 
 _c = table.c
 
-#: How long an upload may rest between two chunks, and how long the answer to its last one is remembered.
+#: How long an upload may rest between two chunks, and how long it is remembered what it has become.
 LIFETIME = timedelta(hours=24)
+#: How long whoever clears an upload away is left alone.
+_PAUSE = timedelta(minutes=10)
+#: How uploads are called that become nothing any more; no program's id has a space.
+_ABANDONED = "abandoned "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """An upload of which some chunks have come."""
+    """An upload that somebody has begun."""
 
     id: str
     account_id: str
@@ -33,6 +37,7 @@ class Upload:
     parameters: Mapping[str, Any]  #: What the first chunk asked for.
     asset_id: str | None  #: What it has become.
     received: int  #: Bytes, without a gap.
+    expires_at: datetime
 
 
 def begin(
@@ -45,7 +50,7 @@ def begin(
     parameters: Mapping[str, Any],
     now: datetime,
 ) -> Upload | None:
-    """Remember an upload whose first chunk comes in; ``None`` where the account has one of this id."""
+    """Remember an upload that begins; ``None`` where the account has one of this id."""
     values = {
         "id": ids.new_id(),
         "account_id": account_id,
@@ -82,36 +87,49 @@ def extend(
     conn: Connection, id: str, *, start: int, end: int, parts: Sequence[tuple[int, str]], now: datetime
 ) -> Upload | None:
     """Add a chunk's parts and return the upload; ``None`` where other bytes than those up to ``start`` have come."""
-    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
+    row = _unfinished(conn, id)
     if row is None or row["received"] != start:
         return None
     document = {**row["parts"], "kept": [*row["parts"]["kept"], *map(list, parts)]}
-    values = {"parts": document, "received": end, "updated_at": now, "expires_at": now + LIFETIME}
-    changed = sa.update(table).where(_c.id == id).values(**values).returning(table)
-    return _parse(conn.execute(changed).mappings().one())
+    return _keep(conn, id, document, received=end, now=now)
 
 
-def become(conn: Connection, id: str, asset_id: str) -> bool:
-    """Record what an upload has become, once: ``False``, and nothing changed, where that is known already."""
-    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
-    if row is None or "asset_id" in row["parts"]:
+def seal(conn: Connection, id: str, *, parts: Sequence[tuple[int, str]], received: int, now: datetime) -> Upload | None:
+    """Record which parts an upload is to be made of and return it; ``None`` where it becomes nothing any more."""
+    row = _unfinished(conn, id)
+    if row is None:
+        return None
+    return _keep(conn, id, {**row["parts"], "kept": [*map(list, parts)]}, received=received, now=now)
+
+
+def become(conn: Connection, id: str, asset_id: str, *, now: datetime, unwanted: bool = False) -> bool:
+    """Record what an upload has become, once: ``False``, and nothing changed, where that cannot be any more.
+
+    ``unwanted`` bytes are nobody's: the asset was there before, and keeps its own.
+    """
+    row = _unfinished(conn, id)
+    if row is None:
         return False
-    document = {**row["parts"], "asset_id": asset_id}
-    conn.execute(sa.update(table).where(_c.id == id).values(parts=document))
+    document = {**row["parts"], "asset_id": asset_id, "unwanted": unwanted}
+    _keep(conn, id, document, received=row["received"], now=now)
     return True
 
 
-def abandon(conn: Connection, id: str) -> bool:
-    """Remove an upload that has become no asset, and say whether it was one; it becomes none from then on."""
+def abandon(conn: Connection, id: str, *, now: datetime) -> bool:
+    """See to it that an upload becomes nothing more, and say whether its bytes are nobody's.
+
+    Then its row is kept, and falls due again in a while, until whoever has deleted the bytes forgets it.
+    """
     row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
-    if row is None or "asset_id" in row["parts"]:
+    if row is None or not row["parts"].get("unwanted", "asset_id" not in row["parts"]):
         return False
-    forget(conn, id)
+    values = {"upload_id": f"{_ABANDONED}{id}", "expires_at": now + _PAUSE}
+    conn.execute(sa.update(table).where(_c.id == id).values(**values))
     return True
 
 
 def expired(conn: Connection, now: datetime, limit: int) -> list[Upload]:
-    """Return some uploads that nobody goes on with."""
+    """Return some uploads that nobody goes on with, the abandoned ones among them."""
     query = sa.select(table).where(_c.expires_at <= now).order_by(_c.expires_at).limit(limit)
     return [_parse(row) for row in conn.execute(query).mappings()]
 
@@ -119,6 +137,19 @@ def expired(conn: Connection, now: datetime, limit: int) -> list[Upload]:
 def forget(conn: Connection, id: str) -> None:
     """Remove an upload's row."""
     conn.execute(sa.delete(table).where(_c.id == id))
+
+
+def _unfinished(conn: Connection, id: str) -> RowMapping | None:
+    """Return an upload that may still become an asset, held from others' changes."""
+    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
+    over = row is None or "asset_id" in row["parts"] or row["upload_id"].startswith(_ABANDONED)
+    return None if over else row
+
+
+def _keep(conn: Connection, id: str, document: Mapping[str, Any], *, received: int, now: datetime) -> Upload:
+    values = {"parts": document, "received": received, "updated_at": now, "expires_at": now + LIFETIME}
+    changed = sa.update(table).where(_c.id == id).values(**values).returning(table)
+    return _parse(conn.execute(changed).mappings().one())
 
 
 def _parse(row: RowMapping) -> Upload:
@@ -134,4 +165,5 @@ def _parse(row: RowMapping) -> Upload:
         parameters=row["parameters"],
         asset_id=parts.get("asset_id"),
         received=row["received"],
+        expires_at=row["expires_at"],
     )
