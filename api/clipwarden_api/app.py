@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs
-from clipwarden_api import admin, delivery, health, previews, refusals, upload_api
+from clipwarden_api import admin, delivery, health, parts, previews, refusals, upload_api
 from clipwarden_api.lingering import Lingering
 from clipwarden_api.refusals import Refusal
 from clipwarden_api.services import Services
@@ -32,6 +32,7 @@ def build(services: Services) -> Starlette:
         *upload_api.routes(),
         *admin.routes(),
         *previews.routes(),
+        *parts.routes(),
         *delivery.routes(),
     ]
     app = Starlette(

@@ -143,6 +143,17 @@ def _request(asset: Asset, parameter: str, *, first: bool, now: datetime, **comm
     )
 
 
+def written(value: Any) -> str | list[str]:
+    """Return an option's value as a form says it."""
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "|".join(f"{_plain(key)}={_plain(str(text))}" for key, text in value.items())
+    return str(value)
+
+
 def pairs(text: str | None) -> dict[str, str]:
     """Return the key-value pairs of ``a=b|c=d``, in which a backslash takes what follows it as it is."""
     found: dict[str, str] = {}
@@ -169,7 +180,7 @@ def _merged(form: Parameters, preset: Preset | None, *, signed: bool) -> Paramet
     """Return the form with what a preset says: signed, the request wins; unsigned, the preset does."""
     if preset is None:
         return form
-    options = {name: _listed(value) for name, value in preset.options.items() if value is not None}
+    options = {name: written(value) for name, value in preset.options.items() if value is not None}
     both = {**options, **form.values} if signed else {**form.values, **options}
     if preset.options.get("disallow_public_id"):
         both.pop("public_id", None)
@@ -179,16 +190,6 @@ def _merged(form: Parameters, preset: Preset | None, *, signed: bool) -> Paramet
         if texts:
             both[name] = separator.join(texts)
     return Parameters(values=both, file=form.file)
-
-
-def _listed(value: Any) -> str | list[str]:
-    if isinstance(value, list):
-        return [str(one) for one in value]
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Mapping):
-        return "|".join(f"{_plain(key)}={_plain(str(text))}" for key, text in value.items())
-    return str(value)
 
 
 def _plain(text: str) -> str:

@@ -55,6 +55,12 @@ def services_of(request: Request) -> Services:
     return services
 
 
+def raw_path(request: Request) -> str:
+    """Return the path as it stands in the request, still percent-encoded."""
+    raw: bytes = request.scope.get("raw_path", b"")
+    return raw.decode("ascii", "replace").partition("?")[0]
+
+
 def authorised(services: Services, request: Request, values: Values, *, lenient: bool = False) -> Caller:
     """Return who makes an upload call: by HTTP Basic, or by the signature of its parameters."""
     if "authorization" in request.headers:

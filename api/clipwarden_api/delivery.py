@@ -43,8 +43,7 @@ async def _deliver(request: Request) -> Response:
 async def _deliver_signed(request: Request) -> Response:
     """Deliver an object of the folder store to whoever has a URL that the store has signed."""
     services = calls.services_of(request)
-    raw = request.scope.get("raw_path", b"").decode("ascii", "replace").partition("?")[0]
-    link = services.links.verify(raw, request.url.query, services.clock.now())
+    link = services.links.verify(calls.raw_path(request), request.url.query, services.clock.now())
     if link is None:
         raise not_found("media")
     stored = await run_in_threadpool(services.media.head, link.location)

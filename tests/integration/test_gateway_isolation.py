@@ -18,6 +18,7 @@ from clipwarden.store import schema
 from clipwarden.store.engine import read
 from clipwarden_api import app
 from fixtures.gateway import Gateway
+from json_api import JsonApi
 from sdk import VIDEO, upload
 
 # The SDK has no types.
@@ -32,6 +33,8 @@ EXPECTED = {
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /media/{rest:path}": NOT_FOUND,
+    "PUT /media/{rest:path}": NOT_FOUND,
+    "OPTIONS /media/{rest:path}": OPEN,
     "GET /{cloud}/{resource_type}/upload/{rest:path}": OPEN,
     "GET /v1_1/{cloud}/{resource_type}/download": NOT_FOUND,
     "POST /v1_1/{cloud}/{resource_type}/upload": OWN,
@@ -82,6 +85,10 @@ EXPECTED = {
     "POST /v1/moderations/{id}/override": NOT_FOUND,
     "GET /v1/moderations/{id}/audit": NOT_FOUND,
     "GET /v1/moderations/{id}/labels": NOT_FOUND,
+    "POST /v1/uploads": OWN,
+    "GET /v1/uploads/{id}": NOT_FOUND,
+    "POST /v1/uploads/{id}/complete": NOT_FOUND,
+    "DELETE /v1/uploads/{id}": NOT_FOUND,
     "POST /v1/policy": OPEN,
     "GET /v1/policy/taxonomies": OPEN,
 }
@@ -94,6 +101,7 @@ class Ours:
     asset_id: str
     moderation_id: str
     trigger_id: str
+    upload_id: str
 
     def path(self, template: str, cloud: str) -> str:
         """Return a route's path that names what is ours."""
@@ -109,12 +117,17 @@ class Ours:
             "{kind}": "manual",
             "{status}": "pending",
             "{name:path}": "secret-preset",
-            "{id}": self.moderation_id if template.startswith("/v1/") else self.trigger_id,
+            "{id}": self._id(template),
         }
         for variable, value in named.items():
             template = template.replace(variable, value)
         assert "{" not in template
         return template
+
+    def _id(self, template: str) -> str:
+        if template.startswith("/v1/uploads"):
+            return self.upload_id
+        return self.moderation_id if template.startswith("/v1/") else self.trigger_id
 
     def asked(self) -> dict[str, Any]:
         """Return parameters that name what is ours in every way that a call takes."""
@@ -149,7 +162,10 @@ def prepared(gateway: Gateway) -> Ours:
     )
     with read(gateway.services.engine) as conn:
         moderation = conn.execute(sa.select(schema.moderations.c.id)).scalar_one()
-    return Ours(asset_id=answer["asset_id"], moderation_id=moderation, trigger_id=trigger["id"])
+    begun = JsonApi(url=gateway.url).post("/v1/uploads", {"filename": "secret-file.mp4", "bytes": 1})
+    return Ours(
+        asset_id=answer["asset_id"], moderation_id=moderation, trigger_id=trigger["id"], upload_id=begun.json["id"]
+    )
 
 
 def routes(found: list[BaseRoute], prefix: str = "") -> list[str]:
@@ -185,9 +201,10 @@ def answered(gateway: Gateway, method: str, path: str, ours: Ours, cloud: dict[s
     headers = {"Authorization": f"Basic {basic}"}
     with closing(connection):
         if path.startswith("/v1/"):
-            said = {"public_id": "secret", "moderation": "manual"} if path == "/v1/moderations" else {}
+            said: dict[str, Any] = {"public_id": "secret", "moderation": "manual"} if path == "/v1/moderations" else {}
             said |= {"moderation": "aws_rek_video"} if path.endswith(("policy", "rejudge")) else {}
             said |= {"verdict": "rejected"} if path.endswith("override") else {}
+            said |= {"filename": "mine.mp4", "bytes": 1} if path == "/v1/uploads" else {}
             body = json.dumps(said) if method == "POST" else None
             connection.request(method, path, body, headers | {"Content-Type": "application/json"})
         elif path.endswith("/download"):
@@ -248,7 +265,7 @@ def test_a_stranger_is_answered_nothing(gateway: Gateway) -> None:
     stranger = gateway.cloud | {"api_secret": "guessed"}
     for route, expected in EXPECTED.items():
         method, template = route.split(" ")
-        if route == "GET /media/{rest:path}" or (expected is OPEN and "policy" not in route):
+        if route.endswith(" /media/{rest:path}") or (expected is OPEN and "policy" not in route):
             continue
         status, body = answered(gateway, method, ours.path(template, "default"), ours, stranger)
         assert status == 401, (route, status, body)

@@ -58,7 +58,7 @@ async def _answered(operation: Operation, request: Request) -> Response:
     call = Call(
         services=services,
         caller=caller,
-        id=_id(request),
+        id=_id(request, operation),
         query=body.query(request, operation.query) if operation.query else None,
         asked=await body.read(request, services.settings.upload, operation.body, optional=operation.body_optional)
         if operation.body
@@ -73,11 +73,11 @@ async def _answered(operation: Operation, request: Request) -> Response:
     return response
 
 
-def _id(request: Request) -> str:
+def _id(request: Request, operation: Operation) -> str:
     if (text := request.path_params.get("id")) is None:
         return ""
     if (id := ids.read(text)) is None:
-        raise errors.NotFound("there is no such moderation")
+        raise errors.NotFound(f"there is no such {operation.about}")
     return id
 
 

@@ -22,7 +22,7 @@ class Call:
 
     services: Services
     caller: Caller
-    id: str  #: The moderation that the path names, or nothing.
+    id: str  #: Of what the path names, or nothing.
     asked: Any  #: The body, as the operation's model.
     query: Any  #: Likewise.
     path: str
@@ -84,6 +84,7 @@ class Operation:
     summary: str
     work: Work
     says: type[BaseModel]
+    about: str = "moderation"  #: What the id in its path is of.
     statuses: tuple[int, ...] = (200,)
     body: type[Asking] | None = None
     body_optional: bool = False

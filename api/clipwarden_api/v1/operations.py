@@ -1,6 +1,6 @@
 """All calls of the API: the one table that routes and document are made of."""
 
-from clipwarden_api.v1 import changing, label_stream, policies, reading, submitting
+from clipwarden_api.v1 import changing, label_stream, policies, reading, submitting, ticketing
 from clipwarden_api.v1.models import AuditPage, LabelPage, Moderation, ModerationPage, Rejudged
 from clipwarden_api.v1.operation import Operation
 from clipwarden_api.v1.policy_models import PolicyExplained, Taxonomies
@@ -14,8 +14,10 @@ from clipwarden_api.v1.requests import (
     PolicyQuestion,
     Rejudging,
 )
+from clipwarden_api.v1.upload_models import Completion, PartPaging, Upload, UploadRequest
 
 _ONE = "/moderations/{id}"
+_UPLOAD = "/uploads/{id}"
 
 OPERATIONS = (
     Operation(
@@ -106,6 +108,50 @@ OPERATIONS = (
         refusals=(409,),
         lines=True,
         paged=True,
+    ),
+    Operation(
+        method="POST",
+        path="/uploads",
+        name="createUpload",
+        summary="Announce a file that is to come in parts, straight to the media store, at the URLs of the answer.",
+        work=ticketing.create,
+        body=UploadRequest,
+        says=Upload,
+        statuses=(201,),
+        changes=True,
+    ),
+    Operation(
+        method="GET",
+        path=_UPLOAD,
+        name="getUpload",
+        summary="Show what has come of a file, and fresh URLs for what has not.",
+        work=ticketing.show,
+        query=PartPaging,
+        says=Upload,
+        about="upload",
+        paged=True,
+    ),
+    Operation(
+        method="POST",
+        path=f"{_UPLOAD}/complete",
+        name="completeUpload",
+        summary="Make an asset of a file whose parts have all come, and ask for its moderation.",
+        work=ticketing.complete,
+        body=Completion,
+        body_optional=True,
+        says=Upload,
+        about="upload",
+        changes=True,
+    ),
+    Operation(
+        method="DELETE",
+        path=_UPLOAD,
+        name="discardUpload",
+        summary="Forget a file that is not completed, and delete what has come of it.",
+        work=ticketing.discard,
+        says=Upload,
+        about="upload",
+        refusals=(409,),
     ),
     Operation(
         method="POST",

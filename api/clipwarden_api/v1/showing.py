@@ -31,19 +31,24 @@ def all_shown(conn: Connection, rows: Sequence[Row]) -> list[Moderation]:
     return [_one(row, assets[row.asset_id]) for row in rows]
 
 
+def named(asset: Asset, version: int | None) -> AssetNamed:
+    """Return how an asset is called, and which of its versions is meant."""
+    return AssetNamed(
+        asset_id=asset.id.replace("-", ""),
+        public_id=asset.public_id,
+        resource_type=asset.resource_type.value,
+        type=asset.type,
+        version=version,
+    )
+
+
 def _one(row: Row, asset: Asset) -> Moderation:
     aborted = row.status is Status.ABORTED and row.error_code is not None
     return Moderation(
         **{name: getattr(row, name) for name in _SAME},
         moderation=row.policy,
         notification_urls=list(row.notification_urls),
-        asset=AssetNamed(
-            asset_id=asset.id.replace("-", ""),
-            public_id=asset.public_id,
-            resource_type=asset.resource_type.value,
-            type=asset.type,
-            version=row.asset_version,
-        ),
+        asset=named(asset, row.asset_version),
         chain=Chain(id=row.chain, position=row.chain_position) if row.chain else None,
         verdict=Verdict.model_validate(row.verdict) if row.verdict is not None else None,
         error=Failure(code=row.error_code or "", message=row.error_reason or "") if aborted else None,

@@ -30,7 +30,7 @@ def submit(call: Call) -> Answer:
         _require_open(services, asked.source)
     now = services.clock.now()
     with write(services.engine) as conn:
-        preset = _preset(conn, call)
+        preset = preset_of(conn, call)
         parameters = _chain(call, preset)
         urls = _urls(asked, preset)
         if asked.source is not None:
@@ -62,7 +62,8 @@ def _require_open(services: Services, source: str) -> None:
         raise problems.fault("/source", f"bucket {found.bucket} is not one that videos may be taken from")
 
 
-def _preset(conn: Connection, call: Call) -> Preset | None:
+def preset_of(conn: Connection, call: Call) -> Preset | None:
+    """Return the preset that the request names; raises Problem where there is none of the name."""
     if (name := call.asked.preset) is None:
         return None
     preset = presets.by_name(conn, call.caller.account.id, name)
@@ -72,15 +73,20 @@ def _preset(conn: Connection, call: Call) -> Preset | None:
 
 
 def _chain(call: Call, preset: Preset | None) -> tuple[str, ...]:
-    """Return the moderations that are asked for, in their order; raises Problem for one that is none."""
+    """Return the moderations that are asked for, by the request or else its preset."""
     of_preset = preset.options.get("moderation") if preset is not None else None
     text = call.asked.moderation or of_preset or str(Kind.AWS_REK_VIDEO)
+    return chain(text, call.caller.account.default_taxonomy)
+
+
+def chain(text: str, taxonomy: str) -> tuple[str, ...]:
+    """Return the moderations that a parameter asks for, in their order; raises Problem for one that is none."""
     found: list[str] = []
     offset = 0
     for part in text.split("|"):
         begin = offset + len(part) - len(part.lstrip())
         if part.strip() != Kind.MANUAL:
-            _require_policy(part.strip(), call.caller.account.default_taxonomy, begin)
+            _require_policy(part.strip(), taxonomy, begin)
         found.append(part.strip())
         offset += len(part) + 1
     if len(set(map(asking.kind_of, found))) < len(found):
