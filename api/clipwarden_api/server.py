@@ -39,10 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
     form = {"format": LogFormat.JSON} if arguments.json else {}
     logs.configure(settings.log.model_copy(update=form))
     if arguments.child is None:
+        warn(settings)
         _supervise(settings, arguments)
     else:
         _answer(settings, socket.socket(fileno=arguments.child))
     return 0
+
+
+def warn(settings: Settings) -> None:
+    """Log what works and had better be otherwise."""
+    if not settings.database.seals:
+        log.warning("secrets not sealed", reason="CLIPWARDEN_DATABASE__SECRET_KEYS is not set")
 
 
 def serving(services: Services, *, host: str | None = None, port: int | None = None) -> uvicorn.Server:

@@ -40,6 +40,11 @@ class DatabaseSettings(Group):
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode, _split(",")] = ()
     """Keys that seal accounts' secrets, separated by commas, the first of which closes; for SQLite, a file has one."""
 
+    @property
+    def seals(self) -> bool:
+        """Say whether accounts' secrets are sealed, rather than stored as they are."""
+        return bool(self.secret_keys) or self.url.get_secret_value().startswith("sqlite")
+
 
 class RedisSettings(Group):
     """The bus."""

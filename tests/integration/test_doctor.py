@@ -74,6 +74,7 @@ def test_queues_that_suit_their_readers_are_found_well_and_no_message_is_touched
     found = examined(settings | {"completion": completion(aws, completions).model_dump()})
     assert {check for check, one in found.items() if one.ok} == {
         "database",
+        "secrets",
         "media",
         "pools",
         "region",
@@ -83,6 +84,8 @@ def test_queues_that_suit_their_readers_are_found_well_and_no_message_is_touched
     }
     assert found["completions"].detail == f"queue in {REGION}, hidden for 60 s, given up after 5 receives"
     assert found["s3 intake"].detail == "account shop, moderated by aws_rek_video"
+    plain = settings["database"]["url"].startswith("postgresql")
+    assert found["secrets"].level is (Level.WARNING if plain else Level.OK)
     (kept,) = aws.sqs.receive_message(QueueUrl=completions.url, AttributeNames=["All"])["Messages"]
     assert kept["Attributes"]["ApproximateReceiveCount"] == "1"
 

@@ -22,7 +22,7 @@ from clipwarden.settings import S3IntakeSettings, Settings
 from clipwarden.store.engine import create_engine
 from clipwarden.store.migrating import require_current
 from clipwarden_workers import pool_checks, pools, queue_checks, s3_events
-from clipwarden_workers.findings import Finding, Level, find
+from clipwarden_workers.findings import Doubtful, Finding, Level, find
 from clipwarden_workers.pools import Pool
 from clipwarden_workers.sessions import session
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def examine(settings: Settings) -> list[Finding]:
     """Return what each check found, in the order in which they depend on each other."""
-    checks: dict[str, Check] = {"database": _database, "redis": _redis, "media": _media}
+    checks: dict[str, Check] = {"database": _database, "secrets": _secrets, "redis": _redis, "media": _media}
     if settings.s3_intake.queue_url is not None:
         checks |= {"s3 events": _s3_events, "s3 intake": _s3_intake}
     found = [find(name, partial(check, settings)) for name, check in checks.items()]
@@ -86,6 +86,14 @@ def _database(settings: Settings) -> str:
         return f"{engine.dialect.name}, schema is current"
     finally:
         engine.dispose()
+
+
+def _secrets(settings: Settings) -> str:
+    if not settings.database.seals:
+        raise Doubtful(
+            "accounts' secrets are stored as they are: set CLIPWARDEN_DATABASE__SECRET_KEYS, for every process alike"
+        )
+    return "sealed in the database"
 
 
 def _redis(settings: Settings) -> str:
