@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs
 from clipwarden_api import admin, delivery, health, parts, previews, refusals, upload_api
+from clipwarden_api.guessing import Guessing
 from clipwarden_api.lingering import Lingering
 from clipwarden_api.refusals import Refusal
 from clipwarden_api.services import Services
 from clipwarden_api.v1 import app as v1
+from clipwarden_api.v1 import handling
 from clipwarden_api.watching import Watched
 
 log = logs.logger(__name__)
@@ -38,7 +40,12 @@ def build(services: Services) -> Starlette:
     app = Starlette(
         routes=routes,
         lifespan=_lifespan,
-        middleware=[Middleware(Watched, routes=routes), Middleware(Lingering), Middleware(_Identified)],
+        middleware=[
+            Middleware(Watched, routes=routes),
+            Middleware(Lingering),
+            Middleware(_Identified),
+            Middleware(Guessing, settings=services.settings.api, refused=_turned_away),
+        ],
         exception_handlers={
             Refusal: _refused,
             ClientDisconnect: _gone,
@@ -88,6 +95,15 @@ class _Identified:
 
 async def _refused(_: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)  # noqa: S101 # it is registered for these
+    return _told(refusal)
+
+
+def _turned_away(request: Request, refusal: Refusal) -> Response:
+    """Return the answer that refuses a request before any route sees it, in the form of the API that it is for."""
+    return handling.refused(request, refusal) if request.scope["path"].startswith("/v1/") else _told(refusal)
+
+
+def _told(refusal: Refusal) -> Response:
     message = refusal.message.encode("ascii", "replace").decode()[:1000]
     told = "".join(character if character.isprintable() else " " for character in message)
     headers = {"X-Cld-Error": told, "Connection": "close"}

@@ -5,6 +5,7 @@ Environment variables are ``CLIPWARDEN_`` + group + ``__`` + name, such as ``CLI
 """
 
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -267,6 +268,15 @@ class CallbackSettings(Group):
     """HTTP proxy for all calls to other services, such as `http://egress:4750`; it then has to guard addresses."""
 
 
+#: Where proxies are that stand before a gateway.
+_NOT_PUBLIC = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"),
+    )
+)
+
+
 class ApiSettings(Group):
     """The HTTP gateway."""
 
@@ -284,6 +294,10 @@ class ApiSettings(Group):
     """Calls of the Admin API that each account may make in an hour."""
     uploads_per_hour: int = Field(default=50_000, ge=1)
     """Uploads and other changes of assets that each account may make in an hour."""
+    failed_logins_per_minute: int = Field(default=60, ge=0)
+    """Requests with wrong credentials after which a process lets an address wait for a minute; 0 for any number."""
+    trusted_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, _split(",")] = _NOT_PUBLIC
+    """Networks whose wrong credentials are not counted, separated by commas: a proxy speaks for many."""
     redirect_for: int = Field(default=0, ge=0, le=3600)
     """Seconds that a signed URL of the media store lives which viewers are sent to; 0: the gateway sends the bytes."""
 
