@@ -58,6 +58,13 @@ def test_the_json_api_counts_with_the_others(both: list[dict[str, Any]]) -> None
     assert (refused.status, refused.json["code"]) == (429, "rate_limited")
 
 
+def test_files_that_are_announced_count_as_uploads(both: list[dict[str, Any]]) -> None:
+    asked = {"filename": "a.mp4", "bytes": 1}
+    answers = [JsonApi(url=cloud["upload_prefix"]).post("/v1/uploads", asked) for cloud in (*both, both[0])]
+    assert [one.status for one in answers] == [201, 201, 429]
+    assert "2 uploads per hour" in answers[2].json["detail"]
+
+
 def test_no_bytes_are_taken_from_who_may_not_upload_now(both: list[dict[str, Any]], gateway: Gateway) -> None:
     here, there = both
     for cloud in (here, there):
