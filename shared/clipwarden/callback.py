@@ -116,6 +116,22 @@ def upload_body(account: Account, response: Mapping[str, Any], *, request_id: st
     return _compact(told)
 
 
+def test_body(account: Account, *, by: str, triggered_at: datetime) -> str:
+    """Return the JSON text of a test: that it is one, who wanted it, and nothing to act upon."""
+    return _compact(
+        {
+            "notification_type": "test",
+            "message": "This is a test of this endpoint; nothing has happened.",
+            "notification_context": {
+                "triggered_at": _instant(triggered_at),
+                "triggered_by": {"source": "api", "id": by},
+            },
+            "signature_key": account.api_key,
+            "payload_version": PAYLOAD_VERSION,
+        }
+    )
+
+
 def disabled_body(account: Account, endpoint: str, *, reason: str, waiting: int, triggered_at: datetime) -> str:
     """Return the JSON text that tells one endpoint of an account that another one is called no more."""
     return _compact(

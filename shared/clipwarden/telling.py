@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from clipwarden import ids
-from clipwarden.moderation import Account
+from clipwarden import callback, ids
+from clipwarden.moderation import Account, Delivery
 from clipwarden.store import deliveries, endpoint_states, endpoints
 
 
@@ -45,6 +45,16 @@ def to(
             due_at=now,
             now=now,
         )
+
+
+def test(conn: Connection, account: Account, url: str, *, by: str, now: datetime) -> Delivery:
+    """Have one URL told of a test, as it is told of everything else, and return the delivery."""
+    id, body = ids.new_id(), callback.test_body(account, by=by, triggered_at=now)
+    about: dict[str, Any] = {"event": "test", "sequence": 0, "body": body}
+    deliveries.add(conn, id=id, account_id=account.id, url=url, due_at=now, now=now, **about)
+    made = deliveries.by_id(conn, id)
+    assert made is not None  # noqa: S101 - its id is new; tells the type checker
+    return made
 
 
 def anybody(conn: Connection, account: Account, event: str, named: Iterable[str]) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from clipwarden import ids
 from clipwarden.cli.main import main
 from clipwarden.moderation import Delivery, DeliveryStage
-from clipwarden.store import attempts, deliveries, endpoint_states, endpoints, leases, schema
+from clipwarden.store import attempts, deliveries, endpoint_states, endpoints, leases, replays, schema
 from clipwarden.store.engine import read, write
 from records import START, account, at
 
@@ -136,3 +136,23 @@ def test_secrets_are_shown_and_replaced(
         assert endpoint_states.of_account(conn, told[0].account_id)
     sealed = engine.dialect.name == "sqlite"  # Which has a key beside it; the other has none here.
     assert ("whsec_" in kept) is not sealed
+
+
+def test_a_test_event_that_nobody_sends_is_said_to_wait(
+    told: list[Delivery], engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del told
+    with pytest.raises(SystemExit) as ended:
+        main(["endpoints", "test", "shop", URL, "--wait", "0"])
+    said = capsys.readouterr().out
+    assert (ended.value.code, "nobody has sent it yet" in said) == (1, True)
+    with read(engine) as conn:
+        (newest, *_), _ = replays.page(conn, replays.Search(event="test"), limit=10)
+    assert (newest.url, newest.stage, newest.id in said) == (URL, DeliveryStage.WAITING, True)
+
+
+def test_a_test_event_needs_a_url(told: list[Delivery], capsys: pytest.CaptureFixture[str]) -> None:
+    del told
+    with pytest.raises(SystemExit):
+        main(["endpoints", "test", "shop"])
+    assert "has no notification URL: name one" in capsys.readouterr().err

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from cloudinary.utils import sign_request
 from starlette.routing import BaseRoute, Mount, Route
 
-from clipwarden.store import schema
-from clipwarden.store.engine import read
+from clipwarden import ids
+from clipwarden.moderation import DeliveryStage
+from clipwarden.store import accounts, deliveries, schema
+from clipwarden.store.engine import read, write
 from clipwarden_api import app
 from fixtures.gateway import Gateway
 from json_api import JsonApi
@@ -89,6 +91,20 @@ EXPECTED = {
     "GET /v1/uploads/{id}": NOT_FOUND,
     "POST /v1/uploads/{id}/complete": NOT_FOUND,
     "DELETE /v1/uploads/{id}": NOT_FOUND,
+    "GET /v1/endpoints": OWN,
+    "POST /v1/endpoints": OWN,
+    "GET /v1/endpoints/{id}": NOT_FOUND,
+    "PATCH /v1/endpoints/{id}": NOT_FOUND,
+    "DELETE /v1/endpoints/{id}": NOT_FOUND,
+    "POST /v1/endpoints/{id}/test": NOT_FOUND,
+    "GET /v1/endpoints/{id}/secrets": NOT_FOUND,
+    "POST /v1/endpoints/{id}/rotate": NOT_FOUND,
+    "GET /v1/secrets": OWN,
+    "POST /v1/secrets/rotate": OWN,
+    "GET /v1/deliveries": OWN,
+    "GET /v1/deliveries/{id}": NOT_FOUND,
+    "POST /v1/deliveries/{id}/replay": NOT_FOUND,
+    "POST /v1/deliveries/replay": OWN,
     "POST /v1/policy": OPEN,
     "GET /v1/policy/taxonomies": OPEN,
 }
@@ -102,6 +118,7 @@ class Ours:
     moderation_id: str
     trigger_id: str
     upload_id: str
+    delivery_id: str
 
     def path(self, template: str, cloud: str) -> str:
         """Return a route's path that names what is ours."""
@@ -127,6 +144,10 @@ class Ours:
     def _id(self, template: str) -> str:
         if template.startswith("/v1/uploads"):
             return self.upload_id
+        if template.startswith("/v1/deliveries"):
+            return self.delivery_id
+        if template.startswith("/v1/endpoints"):
+            return self.trigger_id
         return self.moderation_id if template.startswith("/v1/") else self.trigger_id
 
     def asked(self) -> dict[str, Any]:
@@ -164,8 +185,26 @@ def prepared(gateway: Gateway) -> Ours:
         moderation = conn.execute(sa.select(schema.moderations.c.id)).scalar_one()
     begun = JsonApi(url=gateway.url).post("/v1/uploads", {"filename": "secret-file.mp4", "bytes": 1})
     return Ours(
-        asset_id=answer["asset_id"], moderation_id=moderation, trigger_id=trigger["id"], upload_id=begun.json["id"]
+        asset_id=answer["asset_id"],
+        moderation_id=moderation,
+        trigger_id=trigger["id"],
+        upload_id=begun.json["id"],
+        delivery_id=told(gateway),
     )
+
+
+def told(gateway: Gateway) -> str:
+    """Make a delivery that no worker attempts, and return its id."""
+    id, now = ids.new_id(), gateway.services.clock.now()
+    with write(gateway.services.engine) as conn:
+        account = accounts.by_name(conn, "default")
+        assert account is not None
+        about: dict[str, Any] = {"event": "test", "sequence": 0, "url": "https://secret.example/", "body": "{}"}
+        deliveries.add(conn, id=id, account_id=account.id, due_at=now, now=now, **about)
+        ended = {"stage": DeliveryStage.FAILED, "due_at": None}
+        conn.execute(sa.update(schema.deliveries).where(schema.deliveries.c.id == id).values(**ended))
+        conn.execute(sa.update(schema.endpoint_states).values(due_at=None))
+    return id
 
 
 def routes(found: list[BaseRoute], prefix: str = "") -> list[str]:
@@ -205,7 +244,10 @@ def answered(gateway: Gateway, method: str, path: str, ours: Ours, cloud: dict[s
             said |= {"moderation": "aws_rek_video"} if path.endswith(("policy", "rejudge")) else {}
             said |= {"verdict": "rejected"} if path.endswith("override") else {}
             said |= {"filename": "mine.mp4", "bytes": 1} if path == "/v1/uploads" else {}
-            body = json.dumps(said) if method == "POST" else None
+            said |= {"url": "https://neighbour.example/z"} if "/endpoints" in path and path.count("/") < 4 else {}
+            said |= {"event": "test"} if path.endswith("deliveries/replay") else {}
+            bodiless = method not in ("POST", "PATCH") or path.endswith("/rotate")
+            body = None if bodiless else json.dumps(said)
             connection.request(method, path, body, headers | {"Content-Type": "application/json"})
         elif path.endswith("/download"):
             now = int(gateway.services.clock.now().timestamp())

@@ -188,10 +188,10 @@ def verdicts(conn: Connection) -> None:
         ),
         (handed_out, {"ix_endpoint_states_due", "ix_deliveries_endpoint"}),
         (
-            lambda conn: replays.found(conn, replays.Search(account_id=ACCOUNT), limit=10),
+            lambda conn: replays.page(conn, replays.Search(account_id=ACCOUNT), limit=10),
             {"ix_deliveries_listing"},
         ),
-        (lambda conn: replays.found(conn, replays.Search(), limit=10), {"ix_deliveries_newest"}),
+        (lambda conn: replays.page(conn, replays.Search(), limit=10), {"ix_deliveries_newest"}),
         (lambda conn: pools.in_use(conn, "pool"), {"ix_moderations_slots"}),
         (
             lambda conn: pools.admit(conn, "pool", now=LATER, until=LATER),

@@ -13,6 +13,7 @@ from clipwarden_api.v1.policy_models import ProblemDetails
 
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (401, 429, 500, 503)
+_OF_A_KEY = (400, 409, 422)
 _OF_A_BODY = (400, 408, 413, 415, 422)
 _KEY = {
     "name": "Idempotency-Key",
@@ -105,7 +106,7 @@ def _refusals(operation: Operation) -> list[int]:
     if "{id}" in operation.path:
         found.add(404)
     if operation.changes:
-        found.add(409)
+        found |= set(_OF_A_KEY)
     return sorted(found)
 
 

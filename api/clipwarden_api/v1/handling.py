@@ -104,6 +104,7 @@ def _once(operation: Operation, call: Call, key: str) -> Answer | Response:
 def _request(operation: Operation, call: Call, key: str) -> idempotency.Request:
     if not _KEY.fullmatch(key):
         raise Problem(400, "invalid_request", "an Idempotency-Key has 1 to 255 visible ASCII characters")
-    told = json.dumps([operation.name, call.id, call.asked.model_dump_json()])
+    asked = call.asked.model_dump_json() if call.asked is not None else None
+    told = json.dumps([operation.name, call.id, asked])
     fingerprint = hashlib.sha256(told.encode()).hexdigest()
     return idempotency.Request(account_id=call.caller.account.id, key=key, fingerprint=fingerprint)

@@ -1,6 +1,7 @@
 """All calls of the API: the one table that routes and document are made of."""
 
 from clipwarden_api.v1 import changing, label_stream, policies, reading, submitting, ticketing
+from clipwarden_api.v1.callback_operations import CALLBACKS
 from clipwarden_api.v1.models import AuditPage, LabelPage, Moderation, ModerationPage, Rejudged
 from clipwarden_api.v1.operation import Operation
 from clipwarden_api.v1.policy_models import PolicyExplained, Taxonomies
@@ -153,6 +154,7 @@ OPERATIONS = (
         about="upload",
         refusals=(409,),
     ),
+    *CALLBACKS,
     Operation(
         method="POST",
         path="/policy",

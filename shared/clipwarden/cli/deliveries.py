@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list callbacks, newest first")
     _filters(listing)
     listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most this many (default 50)")
-    listing.add_argument("--after", metavar="ID", help="the page after the one that ended with this callback")
+    listing.add_argument("--after", metavar="CURSOR", help="the page after the one that ended with this cursor")
     showing = actions.add_parser("show", help="show one callback, its body and its attempts")
     showing.add_argument("id", help="the callback's id: its webhook-id")
     replaying = actions.add_parser("replay", help="send callbacks again, under the same id and with the same body")
@@ -80,10 +80,8 @@ def _search(conn: Connection, arguments: argparse.Namespace) -> Search:
 
 def _list(engine: Engine, arguments: argparse.Namespace) -> int:
     with read(engine) as conn:
-        after = deliveries.by_id(conn, arguments.after) if arguments.after else None
-        found = replays.found(conn, _search(conn, arguments), limit=arguments.limit, after=after)
+        found, following = replays.page(conn, _search(conn, arguments), limit=arguments.limit, after=arguments.after)
     rows = [_brief(one) for one in found]
-    following = found[-1].id if len(found) == arguments.limit else None
     if arguments.json:
         output.show_json({"deliveries": rows, "next": following})
         return 0

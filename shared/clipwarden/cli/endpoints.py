@@ -1,17 +1,18 @@
-"""List an account's endpoints and how they fare, enable one again, or show and replace the secrets that sign."""
+"""List an account's endpoints and how they fare, test one, enable it again, or show and replace what signs."""
 
 import argparse
+import time
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from clipwarden import errors
+from clipwarden import errors, telling
 from clipwarden.cli import output
 from clipwarden.cli.database import connected
-from clipwarden.moderation import Account
+from clipwarden.moderation import Account, Delivery, DeliveryStage
 from clipwarden.settings import Settings
-from clipwarden.store import accounts, endpoint_states, endpoints
+from clipwarden.store import accounts, deliveries, endpoint_states, endpoints
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import read, write
 
@@ -21,17 +22,22 @@ _FARES = ("origin", "state", "failures", "paused_until", "failing_since", "disab
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list|enable|disable|secret|rotate")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|test|enable|disable|secret|rotate")
     listing = actions.add_parser("list", help="list an account's endpoints, and how their servers fare")
+    testing = actions.add_parser("test", help="send a test event, and say how it was answered")
     enabling = actions.add_parser("enable", help="call an endpoint again that was disabled")
     disabling = actions.add_parser("disable", help="call an endpoint no more")
     showing = actions.add_parser("secret", help="show the secret by which callbacks are verified")
     rotating = actions.add_parser("rotate", help="make a new secret; the old one signs beside it for a while")
-    for one in (listing, enabling, disabling, showing, rotating):
+    for one in (listing, testing, enabling, disabling, showing, rotating):
         one.add_argument("account", help="the account's name")
         one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
     for one in (enabling, disabling):
         one.add_argument("url")
+    testing.add_argument("url", nargs="?", help="default: the account's notification URL")
+    testing.add_argument(
+        "--wait", type=float, default=20, metavar="SECONDS", help="for the first attempt to end (default 20)"
+    )
     for one in (showing, rotating):
         one.add_argument("--url", metavar="URL", help="of this endpoint alone (default: of the whole account)")
 
@@ -42,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     with connected() as (settings, engine):
         if arguments.action == "list":
             return _list(engine, arguments)
+        if arguments.action == "test":
+            return _test(engine, arguments)
         shown = acts[arguments.action](engine, settings, arguments)
     if arguments.json:
         output.show_json(shown)
@@ -86,6 +94,42 @@ def _list(engine: Engine, arguments: argparse.Namespace) -> int:
     output.say("")
     output.show_table(fares, _FARES)
     return 0
+
+
+def _test(engine: Engine, arguments: argparse.Namespace) -> int:
+    """Send a test event, wait for its first attempt to end, and return 0 if the endpoint has taken it."""
+    with write(engine) as conn:
+        account = _account(conn, arguments.account)
+        if (url := arguments.url or account.notification_url) is None:
+            raise errors.Conflict(f"the account {account.name!r} has no notification URL: name one")
+        now = DatabaseClock(engine).now()
+        made = telling.test(conn, account, url, by="clipwarden endpoints test", now=now)
+    delivery = _attempted(engine, made, patience=arguments.wait)
+    shown = {
+        "id": delivery.id,
+        "url": url,
+        "stage": delivery.stage,
+        "status": delivery.last_status,
+        "error": delivery.last_error,
+    }
+    if arguments.json:
+        output.show_json(shown)
+    else:
+        output.show_fields(shown)
+        if delivery.attempt == 0 and delivery.last_error is None:
+            output.say(f"\nnobody has sent it yet: does a worker run? `clipwarden deliveries show {delivery.id}`")
+    return 0 if delivery.stage is DeliveryStage.DELIVERED else 1
+
+
+def _attempted(engine: Engine, made: Delivery, *, patience: float) -> Delivery:
+    """Return the delivery once an attempt has ended, or as it is when there is no more time."""
+    ends = time.monotonic() + patience
+    while True:
+        with read(engine) as conn:
+            found = deliveries.by_id(conn, made.id) or made
+        if found.attempt or found.stage in (DeliveryStage.DELIVERED, DeliveryStage.FAILED) or time.monotonic() > ends:
+            return found
+        time.sleep(0.1)
 
 
 def _switch(engine: Engine, _: Settings, arguments: argparse.Namespace) -> dict[str, Any]:

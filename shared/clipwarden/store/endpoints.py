@@ -46,6 +46,23 @@ def every(conn: Connection, account_id: str) -> list[Endpoint]:
     return [parse(row) for row in conn.execute(query).mappings()]
 
 
+def in_force(conn: Connection, account: Account) -> list[Endpoint]:
+    """Return an account's endpoints without notification URLs that it had before; the oldest first."""
+    return [one for one in every(conn, account.id) if one.event_type != DEFAULT or one.url == account.notification_url]
+
+
+def own(conn: Connection, account: Account, *, now: datetime) -> None:
+    """See to it that the account's own notification URL, if it has one, is among its endpoints."""
+    if account.notification_url is not None:
+        _made(conn, account.id, account.notification_url, DEFAULT, now)
+
+
+def by_id(conn: Connection, account_id: str, id: str) -> Endpoint | None:
+    """Return the account's endpoint with this id."""
+    row = conn.execute(sa.select(table).where(_c.account_id == account_id, _c.id == id)).mappings().one_or_none()
+    return parse(row) if row is not None else None
+
+
 def at(conn: Connection, account_id: str, url: str) -> list[Endpoint]:
     """Return what is known of an account's URL, its own notification URL included; the oldest first."""
     query = sa.select(table).where(_c.account_id == account_id, _c.url == url).order_by(_c.created_at, _c.id)

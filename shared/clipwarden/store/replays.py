@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import errors
 from clipwarden.moderation import Delivery, DeliveryStage
-from clipwarden.store import deliveries, endpoint_states
+from clipwarden.store import cursor, deliveries, endpoint_states
 from clipwarden.store.schema import deliveries as table
 from clipwarden.store.schema import endpoint_states as states
 
@@ -44,12 +44,18 @@ class Search:
         return asked
 
 
-def found(conn: Connection, search: Search, *, limit: int, after: Delivery | None = None) -> list[Delivery]:
-    """Return what a search finds, the newest first, from the one after ``after`` on."""
-    query = sa.select(table).where(*search.conditions()).order_by(_c.created_at.desc(), _c.id.desc()).limit(limit)
-    if after is not None:
-        query = query.where(sa.tuple_(_c.created_at, _c.id) < (after.created_at, after.id))
-    return [deliveries.parse(row) for row in conn.execute(query).mappings()]
+def page(
+    conn: Connection, search: Search, *, limit: int, after: str | None = None
+) -> tuple[list[Delivery], str | None]:
+    """Return a page of what a search finds, the newest first, and the cursor of the next page, if there is one.
+
+    Raises Conflict when ``after`` is not a cursor.
+    """
+    query = sa.select(table).where(*search.conditions())
+    query = cursor.paged(query, (_c.created_at, _c.id), limit=limit, after=after, newest_first=True)
+    found = [deliveries.parse(row) for row in conn.execute(query).mappings()]
+    end = found[limit - 1] if found[limit:] else None
+    return found[:limit], cursor.encode(end.created_at, end.id) if end is not None else None
 
 
 def replay(conn: Connection, id: str, *, now: datetime) -> Delivery:
@@ -71,12 +77,15 @@ def replay(conn: Connection, id: str, *, now: datetime) -> Delivery:
 def replay_all(conn: Connection, search: Search, *, limit: int, now: datetime) -> int:
     """Let deliveries that a search finds be attempted at once, the oldest first, and return how many they are.
 
-    Those that are being attempted or wait already for their next attempt now are left, and those of endpoints that are
-    disabled; fewer than ``limit`` mean that there are no more.
+    Those that are being attempted or wait already for their next attempt now are left, those of endpoints that are
+    disabled, and those to which something has happened since ``now``: with the same one again, a call goes on where the
+    one before has ended. Fewer than ``limit`` mean that there are no more.
     """
     ready = sa.or_(_c.stage != str(DeliveryStage.WAITING), _c.due_at > now, _c.attempt > 0)
     enabled = _c.endpoint_state_id.in_(sa.select(states.c.id).where(states.c.disabled_at.is_(None)))
-    query = sa.select(table).where(*search.conditions(), ready, enabled, _c.stage.in_([str(s) for s in _REPLAYABLE]))
+    query = sa.select(table).where(
+        *search.conditions(), ready, enabled, _c.updated_at < now, _c.stage.in_([str(s) for s in _REPLAYABLE])
+    )
     rows: Any = conn.execute(query.order_by(_c.created_at, _c.id).limit(limit)).mappings()
     return _again(conn, [deliveries.parse(row) for row in rows], now=now)
 

@@ -1,0 +1,116 @@
+"""Deliveries: what was told to whom and how that went, and telling it once more."""
+
+import time
+
+from sqlalchemy import Connection
+
+from clipwarden import errors
+from clipwarden.moderation import Delivery as Row
+from clipwarden.store import attempts, replays
+from clipwarden.store import deliveries as store
+from clipwarden.store.engine import read, write
+from clipwarden.store.replays import Search
+from clipwarden_api.v1 import problems, reading
+from clipwarden_api.v1.callback_models import (
+    Attempt,
+    Delivery,
+    DeliveryFilter,
+    DeliveryPage,
+    DeliveryShown,
+    Replayed,
+)
+from clipwarden_api.v1.operation import Answer, Call
+
+#: Deliveries that one transaction replays, and seconds after which a call leaves the rest to the next one.
+_BATCH, _PATIENCE = 500, 10.0
+
+
+def listing(call: Call) -> Answer:
+    """Return a page of the account's deliveries, the newest first."""
+    with read(call.services.engine) as conn:
+        try:
+            items, cursor = replays.page(
+                conn, _search(call, call.query), limit=call.query.limit, after=call.query.cursor
+            )
+        except errors.Conflict as exc:
+            raise problems.fault("?cursor", str(exc)) from exc
+    return reading.paged(call, DeliveryPage(items=[said(one) for one in items], next=cursor), cursor)
+
+
+def show(call: Call) -> Answer:
+    """Return one delivery, with its body and its attempts."""
+    with read(call.services.engine) as conn:
+        row = _found(conn, call)
+        log = [
+            Attempt(
+                attempt=one.attempt,
+                at=one.created_at,
+                seconds=round(one.seconds, 6),
+                request_headers=one.request_headers,
+                status=one.status,
+                response_headers=one.response_headers,
+                response_body=one.response_body,
+                error=one.error,
+            )
+            for one in attempts.of_delivery(conn, row.id)
+        ]
+    return Answer.of(DeliveryShown(**said(row).model_dump(), body=row.body, log=log))
+
+
+def replay(call: Call) -> Answer:
+    """Have one delivery attempted at once, and by the whole schedule; id and body stay."""
+    with write(call.services.engine) as conn:
+        _found(conn, call)
+        return call.done(conn, 200, said(replays.replay(conn, call.id, now=call.services.clock.now())))
+
+
+def replay_found(call: Call) -> Answer:
+    """Have all deliveries attempted that a search finds, in batches, for as long as a call may take."""
+    services = call.services
+    as_of = call.asked.as_of or services.clock.now()
+    search, total, more = _search(call, call.asked), 0, True
+    ends = time.monotonic() + _PATIENCE
+    while more and time.monotonic() < ends:
+        with write(services.engine) as conn:
+            count = replays.replay_all(conn, search, limit=_BATCH, now=as_of)
+        total, more = total + count, count == _BATCH
+    with write(services.engine) as conn:
+        return call.done(conn, 200, Replayed(replayed=total, more=more, as_of=as_of))
+
+
+def said(row: Row) -> Delivery:
+    """Return what is said of a delivery."""
+    return Delivery(
+        id=row.id,
+        stage=row.stage,
+        event=row.event,
+        url=row.url,
+        moderation_id=row.moderation_id,
+        sequence=row.sequence,
+        attempts=row.attempt,
+        last_status=row.last_status,
+        last_error=row.last_error,
+        due_at=row.due_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        delivered_at=row.delivered_at,
+    )
+
+
+def _search(call: Call, asked: DeliveryFilter) -> Search:
+    return Search(
+        account_id=call.caller.account.id,
+        stage=asked.stage,
+        event=asked.event,
+        url=asked.url,
+        moderation_id=asked.moderation_id,
+        since=asked.created_since,
+        until=asked.created_before,
+    )
+
+
+def _found(conn: Connection, call: Call) -> Row:
+    found = store.by_id(conn, call.id)
+    if found is None or found.account_id != call.caller.account.id:
+        raise errors.NotFound("there is no such delivery")
+    return found
