@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from cloudinary import uploader
 from cloudinary.exceptions import BadRequest
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from clipwarden import errors
@@ -23,8 +25,11 @@ from clipwarden.cli import output
 from clipwarden.client import Client
 from clipwarden.moderation import Moderation, Stage, Status
 from clipwarden.policy import Policy
-from clipwarden_local import explanation
-from clipwarden_local.receiver import Receiver
+from clipwarden.settings import Settings
+from clipwarden.store import accounts, endpoints
+from clipwarden.store.engine import create_engine, write
+from clipwarden_local import explanation, listen
+from clipwarden_local.receiver import Received, Receiver
 from clipwarden_local.stack import Options, Stack
 
 #: How far a moderation has come, out of ten.
@@ -83,16 +88,31 @@ def _moderate(videos: Sequence[Path], policy: str, timeout: float, console: Cons
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="clipwarden-demo-")))
         stack = Stack(Options(data=folder, log_level="error"), report=lambda _: None)
-        receiver = running.enter_context(Receiver(secret=stack.secrets().api_secret))
         with console.status("starting Redis, a Rekognition-compatible endpoint and a worker …"):
             running.enter_context(stack)
         settings = stack.settings()
         database = settings.database.url.get_secret_value()
         client = running.enter_context(Client(stack.redis_url, database_url=database))
         progress = running.enter_context(_progress(console))
+        receiver = running.enter_context(_receiver(stack, settings, progress.console))
         cases = [_upload(stack, progress, file, policy, receiver.url) for file in videos]
         _follow(stack, client, progress, cases, timeout)
         return [_refused(case) if case.id is None else _result(case, client.get(case.id), receiver) for case in cases]
+
+
+def _receiver(stack: Stack, settings: Settings, console: Console) -> Receiver:
+    """Return what takes the callbacks and prints a line for each, as `clipwarden listen` does."""
+    engine = create_engine(settings.database)
+    with write(engine) as conn:
+        account = accounts.by_name(conn, stack.options.account)
+        assert account is not None  # noqa: S101 # the stack has made it
+        webhook_secret, *_ = endpoints.secrets_for(conn, account, "", now=datetime.now(UTC))
+    engine.dispose()
+
+    def on_received(callback: Received) -> None:
+        console.print(f"[dim]{escape(listen.headline(listen.told(callback)))}[/]")
+
+    return Receiver(secret=stack.secrets().api_secret, webhook_secret=webhook_secret, on_received=on_received)
 
 
 def _progress(console: Console) -> Progress:
@@ -113,7 +133,12 @@ def _upload(stack: Stack, progress: Progress, file: Path, policy: str, notificat
     upload: Any = uploader.upload  # The SDK has no types.
     cloud = {"cloud_name": stack.options.account, "upload_prefix": stack.gateway_url}
     key = {"api_key": kept.api_key, "api_secret": kept.api_secret}
-    wanted = {"resource_type": "video", "moderation": policy, "notification_url": notification_url}
+    wanted = {
+        "resource_type": "video",
+        "moderation": policy,
+        "notification_url": notification_url,
+        "use_filename": True,
+    }
     try:
         answer = upload(str(file), **wanted, **cloud, **key)
     except BadRequest as exc:
@@ -167,5 +192,5 @@ def _result(case: Case, moderation: Moderation, receiver: Receiver) -> dict[str,
         "maxima": (moderation.verdict or {}).get("maxima", []),
         "error_code": moderation.error_code,
         "error_reason": moderation.error_reason,
-        "callback_verified": callback is not None and callback.verified,
+        "callback_verified": bool(callback.verified and callback.webhook_verified),
     }

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from clipwarden import errors, webhooks
@@ -28,11 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
     secret = arguments.secret or os.environ.get(_PLACE[0])
     webhook_secret = arguments.webhook_secret or os.environ.get(_PLACE[1])
     _check(webhook_secret)
-    known = (secret is not None, webhook_secret is not None)
+    known = {"secret": secret is not None, "webhook_secret": webhook_secret is not None}
 
     def on_received(callback: Received) -> None:
-        said = _said(callback, *known)
-        output.say(json.dumps(said, ensure_ascii=False) if arguments.json else _line(said))
+        said = told(callback, **known)
+        payload = json.dumps(said["payload"], indent=2, ensure_ascii=False)
+        output.say(json.dumps(said, ensure_ascii=False) if arguments.json else f"{headline(said)}\n{payload}")
 
     receiver = Receiver(
         secret=secret or "",
@@ -47,6 +49,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def told(callback: Received, *, secret: bool = True, webhook_secret: bool = True) -> dict[str, Any]:
+    """Return what came, and what came of checking it by those secrets that are known."""
+    return {
+        "at": callback.at.isoformat(timespec="milliseconds"),
+        "webhook_id": callback.headers.get("webhook-id"),
+        "cloudinary": _checked(callback.verified, known=secret),
+        "standard_webhooks": _checked(callback.webhook_verified, known=webhook_secret),
+        "payload": callback.payload,
+    }
+
+
+def headline(said: Mapping[str, Any]) -> str:
+    """Return a line that says what came, and whether its signatures are right."""
+    named = [said["payload"].get(name) for name in ("notification_type", "public_id", "moderation_status")]
+    what = " ".join(str(one) for one in named if one is not None)
+    checks = f"signatures: Cloudinary's {said['cloudinary']}, Standard Webhooks' {said['standard_webhooks']}"
+    return f"{said['at'][11:19]} {what}, {checks}, delivery {said['webhook_id']}"
+
+
 def _check(webhook_secret: str | None) -> None:
     try:
         webhooks.sign("", "", 0, [webhook_secret] if webhook_secret else [])
@@ -54,23 +75,5 @@ def _check(webhook_secret: str | None) -> None:
         raise errors.ConfigurationError(str(exc)) from exc
 
 
-def _said(callback: Received, knows_secret: bool, knows_webhook_secret: bool) -> dict[str, Any]:  # noqa: FBT001
-    return {
-        "at": callback.at.isoformat(timespec="milliseconds"),
-        "webhook_id": callback.headers.get("webhook-id"),
-        "cloudinary": _checked(callback.verified, known=knows_secret),
-        "standard_webhooks": _checked(callback.webhook_verified, known=knows_webhook_secret),
-        "payload": callback.payload,
-    }
-
-
 def _checked(right: object, *, known: bool) -> str:
     return ("right" if right else "WRONG") if known else "not checked"
-
-
-def _line(said: dict[str, Any]) -> str:
-    payload = said["payload"]
-    what = f"{payload.get('notification_type')} {payload.get('public_id')} {payload.get('moderation_status')}"
-    checks = f"Cloudinary's signature {said['cloudinary']}, Standard Webhooks' {said['standard_webhooks']}"
-    head = f"{said['at'][11:19]} {what}, {checks}, delivery {said['webhook_id']}"
-    return f"{head}\n{json.dumps(payload, indent=2, ensure_ascii=False)}"

@@ -94,7 +94,9 @@ def test_as_a_command_it_prints_what_comes_and_whether_it_is_genuine(egress: Egr
         assert (told["cloudinary"], told["standard_webhooks"], told["webhook_id"]) == ("right", "right", "d-1")
         assert told["payload"]["public_id"] == "夏/ü"
     else:
-        assert "moderation 夏/ü rejected, Cloudinary's signature right, Standard Webhooks' right, delivery d-1" in line
+        assert (
+            "moderation 夏/ü rejected, signatures: Cloudinary's right, Standard Webhooks' right, delivery d-1" in line
+        )
 
 
 def test_as_a_command_it_says_what_is_wrong_with_a_secret() -> None:
