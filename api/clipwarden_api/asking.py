@@ -6,6 +6,7 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from clipwarden import errors, ids
@@ -43,6 +44,14 @@ class Asked:
     moderation: tuple[str, ...]
     notification_urls: tuple[str, ...]
     overwrite: bool
+    allowed_formats: frozenset[str]  #: Empty where any will do.
+    extension: str  #: Of the file's name; tells the format of files that are not looked into.
+
+    def require_format(self, resource_type: ResourceType, found: str | None) -> None:
+        """Raise Refusal for a file of a format that is not wanted; ``found`` is what looking into it has shown."""
+        file_format = found or self.extension
+        if self.allowed_formats and file_format not in self.allowed_formats:
+            raise bad(f"{str(resource_type).capitalize()} file format {file_format[:16] or 'unknown'} not allowed")
 
     def name(self, resource_type: ResourceType) -> Name:
         """Return the asset's name."""
@@ -75,6 +84,8 @@ def read(form: Parameters, account: Account, preset: Preset | None, *, signed: b
         if merged.text("notification_url")
         else (),
         overwrite=merged.flag("overwrite", default=signed),
+        allowed_formats=_formats(merged.texts("allowed_formats")),
+        extension=_format(PurePosixPath(_full_name(merged)).suffix),
     )
 
 
@@ -196,8 +207,22 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\|=])", r"\\\1", text)
 
 
+def _formats(named: Sequence[str]) -> frozenset[str]:
+    return frozenset(_format(one) for one in named if one.strip())
+
+
+def _format(name: str) -> str:
+    """Return a format by the one name that it has here."""
+    plain = name.strip().lower().removeprefix(".")
+    return {"jpeg": "jpg", "jpe": "jpg", "qt": "mov"}.get(plain, plain)
+
+
+def _full_name(form: Parameters) -> str:
+    return form.text("filename_override") or form.text("filename") or (form.file.name if form.file else "")
+
+
 def _filename(form: Parameters) -> str:
-    given = form.text("filename_override") or form.text("filename") or (form.file.name if form.file else "")
+    given = _full_name(form)
     return (given.rsplit(".", 1)[0] if "." in given[1:] else given)[: naming.LONGEST_PUBLIC_ID] or "file"
 
 

@@ -77,6 +77,7 @@ def _upload(
         return answer(services, caller, there) | {"existing": True}
     arrived = _take(services, wanted, form)
     try:
+        asked.require_format(arrived.resource_type, arrived.bytes.format)
         asset, overwritten = _accept(services, caller, asked, arrived, upload_row)
     except (Refusal, errors.PermanentError):
         if arrived.fresh:

@@ -314,3 +314,27 @@ def test_of_two_uploads_under_one_name_the_later_one_stays(gateway: Gateway) -> 
 def _stages(gateway: Gateway) -> list[moderations.StageCount]:
     with read(gateway.services.engine) as conn:
         return moderations.stages(conn)
+
+
+def test_files_of_other_formats_than_those_allowed_are_refused_and_gone(gateway: Gateway) -> None:
+    root = gateway.pipeline.services.settings.media.root
+    assert root is not None
+    videos = root / "clipwarden" / "videos"
+    api.create_upload_preset(name="films", unsigned=True, allowed_formats="mov,avi", **gateway.cloud)
+    with pytest.raises(exceptions.BadRequest, match="Video file format mp4 not allowed"):
+        upload(gateway, allowed_formats=["mov", "avi"])
+    with pytest.raises(exceptions.BadRequest, match="Video file format mp4 not allowed"):
+        uploader.unsigned_upload(str(gateway.pipeline.clips("plain")), "films", resource_type="video", **gateway.cloud)
+    raw = {"resource_type": "raw", **gateway.cloud}
+    with pytest.raises(exceptions.BadRequest, match="Raw file format txt not allowed"):
+        uploader.upload(io.BytesIO(b"a"), filename="a.TXT", allowed_formats="csv", **raw)
+    assert [path for path in videos.rglob("*") if path.is_file()] == []
+    assert upload(gateway, allowed_formats=["MP4"])["format"] == "mp4"
+    assert (
+        uploader.upload(
+            "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7",
+            allowed_formats="gif,jpeg",
+            **gateway.cloud,
+        )["format"]
+        == "gif"
+    )
