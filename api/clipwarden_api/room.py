@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
+from clipwarden import metrics
 from clipwarden.errors import Overloaded
 from clipwarden.media.store import LEAST_PART
 from clipwarden.settings import UploadSettings
@@ -31,6 +32,7 @@ class Room:
         places = settings.memory // PLACE
         self._places = asyncio.Semaphore(places)
         self._extensible, self.taken = max(2, int(places * _EXTENDED)), 0
+        metrics.UPLOAD_PLACES.inc(places)
         self._patience = settings.patience
         self._pool = ThreadPoolExecutor(settings.threads, "upload")
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -40,7 +42,7 @@ class Room:
         try:
             async with asyncio.timeout(self._patience):
                 await self._places.acquire()
-            self.taken += 1
+            self._take()
         except TimeoutError as exc:
             raise Overloaded("too many uploads at once; try again") from exc
 
@@ -48,12 +50,13 @@ class Room:
         """Take one more place if few are taken now, and say whether it did."""
         if self.taken >= self._extensible or self._places.locked():
             return False
-        self.taken += 1
+        self._take()
         return await self._places.acquire()
 
     def leave(self) -> None:
         """Give a place back."""
         self.taken -= 1
+        metrics.UPLOAD_PLACES_TAKEN.dec()
         self._places.release()
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -72,3 +75,7 @@ class Room:
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._pool.shutdown()
+
+    def _take(self) -> None:
+        self.taken += 1
+        metrics.UPLOAD_PLACES_TAKEN.inc()

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
-from clipwarden import callback, errors, telling
+from clipwarden import callback, errors, metrics, telling
 from clipwarden.moderation import BY_POLICY, Moderation, Placement, Status
 from clipwarden.store import accounts, assets, audit, judged, moderations, retrying
 
@@ -86,9 +86,10 @@ def override(
     """
     if status not in _PLACEMENT:
         raise errors.Conflict(f"a moderation can be approved or rejected, not {status}")
-    if moderations.override(conn, moderation_id, status=status, by=by, now=now) is None:
-        raise errors.NotFound(f"there is no moderation {moderation_id}")
+    before = _present(conn, moderation_id)
+    moderations.override(conn, moderation_id, status=status, by=by, now=now)
     decided = _present(conn, moderation_id)
+    _count(conn, before, decided)
     _consequences(conn, decided, labels, public_url, now, actor=f"human:{by}", reason=reason)
     return decided
 
@@ -185,6 +186,12 @@ def _tell(conn: Connection, decided: Moderation, labels: Labels, public_url: str
             named=named,
             **about,
         )
+
+
+def _count(conn: Connection, before: Moderation, decided: Moderation) -> None:
+    """Count a human's decision as it is committed."""
+    counter = metrics.OVERRIDES.labels(before.status, decided.status)
+    event.listen(conn, "commit", lambda _: counter.inc(), once=True)
 
 
 def _record(

@@ -4,11 +4,12 @@ Counters and histograms are summed over processes by prometheus-client's multipr
 the database (stages, deliveries) are read from it at scrape time, so they are right whatever happened to any process.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
@@ -25,6 +26,22 @@ STAGE_SECONDS = Histogram("clipwarden_actor_seconds", "Time an actor took.", ["a
 VERDICT_SECONDS = Histogram(
     "clipwarden_verdict_delay_seconds", "Time from acceptance to the verdict.", ["status"], buckets=_BUCKETS
 )
+JUDGING_SECONDS = Histogram(
+    "clipwarden_judging_delay_seconds",
+    "Time from when a job was seen to have ended to its verdict.",
+    buckets=_BUCKETS,
+)
+REASONS = Counter("clipwarden_rejection_reasons_total", "Rejections for which a category was a reason.", ["category"])
+OVERRIDES = Counter("clipwarden_overrides_total", "Decisions by humans.", ["was", "became"])
+JOB_LOOKS = Histogram(
+    "clipwarden_job_looks", "Looks at a job until it was seen to have ended.", buckets=(1, 2, 3, 4, 6, 10, 20, 50, 100)
+)
+ANALYSED_SECONDS = Counter(
+    "clipwarden_analysed_seconds_total", "Length of the videos whose analysis was paid for.", ["account", "pool"]
+)
+COST = Counter(
+    "clipwarden_estimated_cost_dollars_total", "Estimated cost of the analyses, by the price set.", ["account", "pool"]
+)
 AWS_CALLS = Counter("clipwarden_aws_calls_total", "Calls to Rekognition.", ["operation", "outcome"])
 AWS_SECONDS = Histogram(
     "clipwarden_aws_call_seconds", "Time a call to Rekognition took.", ["operation"], buckets=_BUCKETS
@@ -37,6 +54,9 @@ FENCED = Counter("clipwarden_fenced_total", "Messages that found their row taken
 DELIVERIES = Counter("clipwarden_delivery_attempts_total", "Attempts to deliver a callback.", ["outcome"])
 DELIVERY_SECONDS = Histogram(
     "clipwarden_delivery_attempt_seconds", "Time an attempt to deliver took.", ["outcome"], buckets=_BUCKETS
+)
+DELIVERY_WAIT = Histogram(
+    "clipwarden_delivery_wait_seconds", "Time from an event to the first attempt to deliver it.", buckets=_BUCKETS
 )
 DELIVERY_DELAY = Histogram(
     "clipwarden_delivery_delay_seconds", "Time from an event to the delivery of its callback.", buckets=_BUCKETS
@@ -51,6 +71,18 @@ HTTP_SECONDS = Histogram(
 )
 UPLOADED_BYTES = Counter("clipwarden_uploaded_bytes_total", "Bytes of requests' bodies.")
 S3_EVENTS = Counter("clipwarden_s3_events_total", "S3 events.", ["outcome"])
+UPLOAD_PLACES = Gauge(
+    "clipwarden_upload_places", "Memory for uploads, in places of 26 MiB.", multiprocess_mode="livesum"
+)
+UPLOAD_PLACES_TAKEN = Gauge(
+    "clipwarden_upload_places_taken", "Places that uploads in progress hold.", multiprocess_mode="livesum"
+)
+LOOKED = Gauge(
+    "clipwarden_loop_look_timestamp_seconds",
+    "When the loop looked last, in the process where that is longest ago.",
+    ["loop"],
+    multiprocess_mode="livemin",
+)
 
 #: The media type of an exposition.
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -74,6 +106,28 @@ def timed_call(operation: str) -> Iterator[Callable[[str], None]]:
     finally:
         AWS_SECONDS.labels(operation).observe(perf_counter() - began)
         AWS_CALLS.labels(operation, outcome).inc()
+
+
+@contextmanager
+def timed_turn(actor: str) -> Iterator[Callable[[str], None]]:
+    """Count and time one turn of an actor; tell the yielded function the code of a fault that was dealt with."""
+    outcome = "ok"
+
+    def tell(value: str) -> None:
+        nonlocal outcome
+        outcome = value
+
+    began = perf_counter()
+    try:
+        yield tell
+    except errors.ClipwardenError as exc:
+        outcome = exc.code
+        raise
+    except Exception:
+        outcome = "bug"
+        raise
+    finally:
+        STAGE_SECONDS.labels(actor, outcome).observe(perf_counter() - began)
 
 
 class Readings(Collector):
@@ -107,3 +161,27 @@ def exposition(directory: str, readings: Iterable[Readings] = ()) -> bytes:
     for reading in readings:
         registry.register(reading)
     return generate_latest(registry)
+
+
+def forget(directory: str, living: Callable[[], Collection[int]]) -> None:
+    """Remove what processes that have ended had of something at the moment; what they have counted stays."""
+    # Files first: of a process that starts meanwhile, none may be taken for a dead one's.
+    files = {file: _pid(file) for file in Path(directory).glob("gauge_live*_*.db")}
+    alive = living()
+    for file, pid in files.items():
+        if pid not in alive:
+            file.unlink(missing_ok=True)
+
+
+def looks(directory: str) -> dict[int, float]:
+    """Return when the loop of each process looked last, in seconds since the epoch, by process id."""
+    found = {}
+    for file in Path(directory).glob("gauge_livemin_*.db"):
+        merged = multiprocess.MultiProcessCollector.merge([str(file)])  # type: ignore[no-untyped-call]
+        for sample in (sample for metric in merged for sample in metric.samples):
+            found[_pid(file)] = sample.value
+    return found
+
+
+def _pid(file: Path) -> int:
+    return int(file.stem.rpartition("_")[2])

@@ -75,6 +75,10 @@ class Supervisor:
         self.children.append(child)
         return child
 
+    def pids(self) -> set[int]:
+        """Return the ids of the processes that there are now."""
+        return {child.process.pid for child in list(self.children) if child.process is not None}
+
     def watch(self, stop: threading.Event) -> None:
         """Restart what ends, until told to stop."""
         while not stop.wait(0.2):

@@ -125,6 +125,8 @@ class QuotaSettings(Group):
     """Start calls per second, over all workers; AWS grants 5."""
     get_rate: float | None = Field(default=None, gt=0, le=1000)
     """Get calls per second, over all workers; when unset, what AWS grants in the region: 20 or 5."""
+    price_per_minute: float = Field(default=0.1, ge=0, le=1000)
+    """Dollars that a minute of video costs; for the estimate among the metrics."""
 
     @model_validator(mode="after")
     def _leaves_one(self) -> Self:
@@ -221,10 +223,12 @@ class WorkerSettings(Group):
     """Seconds before the first retry after a transient fault; doubles up to five minutes, with jitter."""
     max_faults: int = Field(default=30, ge=1)
     """Transient faults in a row after which a moderation is aborted."""
+    stuck_after: Seconds = 60.0
+    """Seconds without a look for due rows after which a process counts as stuck, and `/healthz` says so."""
     metrics_port: int = Field(default=9191, ge=0, le=65535)
-    """Port of `/metrics` and `/healthz`; 0 for none."""
+    """Port of `/metrics`, `/healthz` and `/readyz`; 0 for none."""
     metrics_host: str = "127.0.0.1"
-    """Address of `/metrics` and `/healthz`."""
+    """Address of `/metrics`, `/healthz` and `/readyz`."""
 
 
 class CallbackSettings(Group):

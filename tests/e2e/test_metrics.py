@@ -6,14 +6,10 @@ import signal
 import urllib.request
 from pathlib import Path
 
-from prometheus_client import Counter, Histogram
-from prometheus_client.core import Metric
-
-from clipwarden import Client, metrics
-from clipwarden.settings import Settings
+from catalogue import catalogue
+from clipwarden import Client
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack
-from clipwarden_workers.gauges import Gauges
 from fixtures.clips import Clips
 from living import children_of
 from waiting import eventually
@@ -44,25 +40,22 @@ def test_a_running_stack_serves_metrics_that_the_reference_names_and_restarts_do
         text = eventually(lambda: _scrape(stack) if _total(_scrape(stack), decided) == 1 else "", within=20)
         served = set(re.findall(r"^# TYPE (clipwarden_\w+)", text, re.MULTILINE))
         # Of a metric with labels, nothing is served before it was counted for the first time.
-        assert {"clipwarden_actor_seconds", "clipwarden_slots", "clipwarden_oldest_seconds"} < served <= _named()
+        assert (
+            {"clipwarden_actor_seconds", "clipwarden_slots", "clipwarden_oldest_seconds"} < served <= set(catalogue())
+        )
         _kill_workers(stack)
         assert _total(_scrape(stack), decided) == 1
 
 
-def test_the_reference_names_every_metric_there_is() -> None:
-    counted = {family.name + ("_total" if family.type == "counter" else "") for family in _families()}
-    read = {gauge.name for gauge in Gauges(Settings()).readings()}
-    assert counted | read == _named()
+def test_the_reference_names_every_metric_there_is_and_its_type() -> None:
+    assert _typed() == catalogue()
 
 
-def _families() -> list[Metric]:
-    values = [value for value in vars(metrics).values() if isinstance(value, Counter | Histogram)]
-    return [family for value in values for family in value.describe()]
-
-
-def _named() -> set[str]:
-    rows = [line.split("|")[1] for line in REFERENCE.read_text().splitlines() if line.startswith("| `clipwarden_")]
-    return {name for row in rows for name in re.findall(r"`(clipwarden_\w+)`", row)}
+def _typed() -> dict[str, str]:
+    rows = [line.split("|")[1:3] for line in REFERENCE.read_text().splitlines() if line.startswith("| `clipwarden_")]
+    return {
+        name: type.split(",")[0].strip() for names, type in rows for name in re.findall(r"`(clipwarden_\w+)`", names)
+    }
 
 
 def _kill_workers(stack: Stack) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dramatiq
 
-from clipwarden import errors
+from clipwarden import errors, metrics
 from clipwarden.broker.retries import MAX_RETRIES
 from clipwarden.moderation import Stage
 from clipwarden_workers import turn
@@ -33,7 +33,8 @@ def declare(services: Services) -> None:
     """Declare every actor on the services' broker."""
 
     def on_message(message: dict[str, Any]) -> None:
-        intake(services, message)
+        with metrics.timed_turn("intake"):
+            intake(services, message)
 
     def on_asset(row_id: str, fence: int) -> None:
         apply(services, row_id, fence)

@@ -27,10 +27,12 @@ def apply(services: Services, asset_id: str, fence: int) -> None:
     with (
         structlog.contextvars.bound_contextvars(asset_id=asset.id),
         services.claims.holding(schema.assets, asset.id, asset.fence),
+        metrics.timed_turn(Step.APPLY) as tell,
     ):
         try:
             _settle(services, asset)
         except (errors.TransientError, errors.ConfigurationError) as exc:
+            tell(exc.code)
             _postpone(services, asset, exc)
 
 

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from clipwarden import errors, labels, logs
+from clipwarden import errors, labels, logs, metrics
 from clipwarden.moderation import Asset, Moderation, Stage
-from clipwarden.store import assets, leases, schema
+from clipwarden.store import accounts, assets, leases, schema
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, looking, turn
 from clipwarden_workers.rekognition import Look
@@ -59,11 +59,23 @@ def _free_slot(services: Services, moderation: Moderation) -> bool:
             stage=Stage.COLLECTING,
             ended_at=now,
         )
-        if freed and (asset := assets.by_id(conn, moderation.asset_id)) is not None:
+        asset = assets.by_id(conn, moderation.asset_id) if freed else None
+        if asset is not None:
             looking.learn(services, conn, moderation, asset, now)
+        account = accounts.by_id(conn, moderation.account_id) if freed else None
         admitted = admission.refill(services, conn, moderation.pool, now) if freed else []
     admission.announce(services, admitted)
+    if asset is not None and account is not None:
+        _count(services, moderation, asset, account.name)
     return freed
+
+
+def _count(services: Services, moderation: Moderation, asset: Asset, account: str) -> None:
+    pool = services.pool(moderation)
+    seconds = asset.facts.duration_ms / 1000 if asset.facts else 0.0
+    metrics.JOB_LOOKS.observe(moderation.looks + 1)
+    metrics.ANALYSED_SECONDS.labels(account, pool.name).inc(seconds)
+    metrics.COST.labels(account, pool.name).inc(seconds / 60 * pool.settings.price_per_minute)
 
 
 def _keep(services: Services, moderation: Moderation, look: Look) -> None:

@@ -1,8 +1,11 @@
 """The actor ``decide``: apply the rules to all labels of a job, and record the verdict with all that follows."""
 
+from datetime import datetime
+
 from clipwarden import decisions, errors, labels, logs, metrics
 from clipwarden.moderation import Moderation, Stage
 from clipwarden.store.engine import write
+from clipwarden.taxonomy import canonical, slug
 from clipwarden.verdict import Verdict, judge
 from clipwarden_workers import admission, reuse, turn
 from clipwarden_workers.probe import policy_of
@@ -37,9 +40,18 @@ def decide(services: Services, moderation: Moderation) -> None:
     if decided is None:
         return
     log.info("moderation decided", status=decided.status, labels=verdict.label_count)
+    _count(decided, verdict, now)
+    services.wake.set()
+
+
+def _count(decided: Moderation, verdict: Verdict, now: datetime) -> None:
     metrics.MODERATIONS.labels(decided.status, "policy").inc()
     metrics.VERDICT_SECONDS.labels(decided.status).observe((now - decided.created_at).total_seconds())
-    services.wake.set()
+    if decided.ended_at is not None and decided.labels_of is None:
+        metrics.JUDGING_SECONDS.observe((now - decided.ended_at).total_seconds())
+    # Rekognition may make up new names; they must not become new series.
+    for category in {canonical(slug(reason.label)) or "unknown" for reason in verdict.reasons}:
+        metrics.REASONS.labels(category).inc()
 
 
 def _judge(services: Services, moderation: Moderation) -> Verdict:

@@ -53,6 +53,7 @@ class Dispatcher(threading.Thread):
             except Exception:
                 log.exception("dispatcher failed")
                 busy = False
+            metrics.LOOKED.labels("dispatcher").set_to_current_time()
             if not busy:
                 self._services.wake.wait(self._services.settings.worker.dispatch_interval)
                 self._services.wake.clear()

@@ -27,6 +27,12 @@ class Gauges:
         return [
             metrics.Readings("clipwarden_moderations", "Moderations in a stage.", ("stage",), self._stages),
             metrics.Readings("clipwarden_oldest_seconds", "Age of the oldest in a stage.", ("stage",), self._oldest),
+            metrics.Readings(
+                "clipwarden_oldest_pending_seconds",
+                "Age of the oldest moderation that waits for a verdict, and not for a human.",
+                (),
+                self._pending,
+            ),
             metrics.Readings("clipwarden_deliveries", "Callbacks in a stage.", ("stage",), self._deliveries),
             metrics.Readings(
                 "clipwarden_delivery_oldest_seconds",
@@ -51,6 +57,11 @@ class Gauges:
         with read(self._engine) as conn:
             rows = moderations.stages(conn)
         yield from (((str(row.stage),), self._age(row.oldest)) for row in rows if row.oldest)
+
+    def _pending(self) -> Iterator[metrics.Sample]:
+        with read(self._engine) as conn:
+            oldest = moderations.oldest_pending(conn)
+        yield (), self._age(oldest) if oldest is not None else 0.0
 
     def _deliveries(self) -> Iterator[metrics.Sample]:
         with read(self._engine) as conn:

@@ -142,6 +142,10 @@ def announce(task: Task, outcome: Outcome, found: Report, now: datetime) -> None
     how = "retry" if found.stage is DeliveryStage.WAITING else str(found.stage)
     metrics.DELIVERIES.labels(how).inc()
     metrics.DELIVERY_SECONDS.labels(how).observe(outcome.seconds)
+    if task.delivery.attempt == 0:
+        # Nothing changes this moment until then but a replay, which is an event as well.
+        waited = (now - task.delivery.updated_at).total_seconds() - outcome.seconds
+        metrics.DELIVERY_WAIT.observe(max(0.0, waited))
     if found.stage is DeliveryStage.DELIVERED:
         metrics.DELIVERY_DELAY.observe(max(0.0, (now - task.delivery.created_at).total_seconds()))
         log.info("callback delivered", status=outcome.status)

@@ -25,10 +25,12 @@ def sweep(services: Services, leftover_id: str, fence: int) -> None:
     with (
         structlog.contextvars.bound_contextvars(asset_id=leftover.asset_id),
         services.claims.holding(schema.leftovers, leftover.id, leftover.fence),
+        metrics.timed_turn(Step.SWEEP) as tell,
     ):
         try:
             _delete(services, leftover)
         except (errors.TransientError, errors.ConfigurationError) as exc:
+            tell(exc.code)
             _postpone(services, leftover, exc)
 
 

@@ -71,9 +71,14 @@ def _supervise(settings: Settings, arguments: argparse.Namespace, stop: threadin
     try:
         for number in range(arguments.processes):
             supervisor.start(_child(number, arguments, figures))
-        place = (settings.worker.metrics_host, settings.worker.metrics_port)
-        readings = Gauges(settings).readings()
-        with monitoring.serving(place, figures, supervisor, readings, port="CLIPWARDEN_WORKER__METRICS_PORT"):
+        with monitoring.serving(
+            (settings.worker.metrics_host, settings.worker.metrics_port),
+            figures,
+            supervisor,
+            Gauges(settings).readings(),
+            port="CLIPWARDEN_WORKER__METRICS_PORT",
+            stuck_after=settings.worker.stuck_after,
+        ):
             supervisor.watch(stop)
     finally:
         supervisor.stop(patience=settings.worker.drain + 10)

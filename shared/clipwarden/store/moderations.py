@@ -218,6 +218,12 @@ def stages(conn: Connection) -> list[StageCount]:
     ]
 
 
+def oldest_pending(conn: Connection) -> datetime | None:
+    """Return when the oldest moderation was accepted that waits for a verdict, and not for a human."""
+    waiting = sa.select(_c.created_at).where(_c.status == Status.PENDING, _c.stage != Stage.REVIEW)
+    return conn.execute(waiting.order_by(_c.created_at, _c.id).limit(1)).scalar_one_or_none()
+
+
 def decide(
     conn: Connection,
     moderation: Moderation,

@@ -1,0 +1,129 @@
+"""What operators watch is counted where it happens, and once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from clipwarden import decisions, errors, metrics
+from clipwarden.moderation import Status
+from clipwarden.settings import UploadSettings
+from clipwarden.store import moderations
+from clipwarden.store.engine import read, write
+from clipwarden_api.room import PLACE, Room
+from clipwarden_local.analysis.scripted import Script
+from fixtures.pipeline import REGION, Pipeline
+from waiting import eventually
+
+POOL = {"account": "default", "pool": REGION}
+
+
+def _figure(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+class Since:
+    """Figures, less what they were when this was made: the registry is shared by all tests of a process."""
+
+    def __init__(self, *wanted: tuple[str, dict[str, str]]) -> None:
+        self._wanted = wanted
+        self._before = self._now()
+
+    def _now(self) -> list[float]:
+        return [_figure(name, **labels) for name, labels in self._wanted]
+
+    def grown(self) -> list[float]:
+        return [now - before for now, before in zip(self._now(), self._before, strict=True)]
+
+
+def test_a_job_tells_what_it_cost_how_often_it_was_looked_at_and_what_it_was_rejected_for(pipeline: Pipeline) -> None:
+    odd: dict[str, Any] = {"at": 500, "path": ["Alcohol", "Made Up By Tomorrow's Model"], "confidence": 99}
+    known: dict[str, Any] = {"at": 0, "path": ["Violence", "Weapons"], "confidence": 99}
+    pipeline.endpoint.tell(Script.model_validate({"seconds": 0.2, "labels": [odd, known, known | {"at": 900}]}))
+    since = Since(
+        ("clipwarden_analysed_seconds_total", POOL),
+        ("clipwarden_estimated_cost_dollars_total", POOL),
+        ("clipwarden_job_looks_count", {}),
+        ("clipwarden_judging_delay_seconds_count", {}),
+        ("clipwarden_rejection_reasons_total", {"category": "weapons"}),
+        ("clipwarden_rejection_reasons_total", {"category": "unknown"}),
+        ("clipwarden_delivery_wait_seconds_count", {}),
+    )
+    moderation_id = pipeline.submit()
+    assert pipeline.decided(moderation_id).status is Status.REJECTED
+    assert pipeline.receiver.wait_for(moderation_id, within=20) is not None
+    eventually(lambda: since.grown()[-1] == 1)
+    seconds = since.grown()[0]
+    assert seconds == 1.0
+    assert since.grown()[1:] == [pytest.approx(seconds / 60 * 0.1), 1, 1, 1, 1, 1]
+    with read(pipeline.services.engine) as conn:
+        assert moderations.oldest_pending(conn) is None
+
+
+def test_a_humans_decision_is_counted_when_it_is_committed(pipeline: Pipeline) -> None:
+    since = Since(("clipwarden_overrides_total", {"was": "approved", "became": "rejected"}))
+    moderation_id = pipeline.submit()
+    pipeline.decided(moderation_id)
+
+    def decide(*, fault: Exception | None = None) -> None:
+        decision: dict[str, Any] = {"status": Status.REJECTED, "by": "ada", "labels": (), "public_url": "http://x"}
+        with write(pipeline.services.engine) as conn:
+            decisions.override(conn, moderation_id, **decision, now=pipeline.services.clock.now())
+            if fault is not None:
+                raise fault
+
+    with pytest.raises(errors.Conflict):
+        decide(fault=errors.Conflict("not after all"))
+    assert since.grown() == [0]
+    decide()
+    assert since.grown() == [1]
+
+
+def test_moving_bytes_and_taking_a_request_are_timed_as_every_other_step(pipeline: Pipeline) -> None:
+    moved = ("clipwarden_actor_seconds_count", {"actor": "apply", "outcome": "ok"})
+    since = Since(moved, ("clipwarden_actor_seconds_count", {"actor": "intake", "outcome": "ok"}))
+    pipeline.endpoint.tell(Script.model_validate({"labels": [{"path": ["Violence", "Weapons"], "confidence": 99}]}))
+    pipeline.submit()
+    eventually(lambda: since.grown() == [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [(errors.Conflict("x"), errors.Conflict.code), (ValueError("x"), "bug"), (None, "told")]
+)
+def test_a_turn_that_goes_wrong_is_counted_by_what_went_wrong(fault: Exception | None, outcome: str) -> None:
+    since = Since(("clipwarden_actor_seconds_count", {"actor": "sweep", "outcome": outcome}))
+
+    def turn() -> None:
+        with metrics.timed_turn("sweep") as tell:
+            tell("told")
+            if fault is not None:
+                raise fault
+
+    if fault is None:
+        turn()
+    else:
+        with pytest.raises(type(fault)):
+            turn()
+    assert since.grown() == [1]
+
+
+def test_the_places_that_uploads_hold_are_counted_until_they_are_given_back() -> None:
+    since = Since(("clipwarden_upload_places", {}), ("clipwarden_upload_places_taken", {}))
+
+    async def used() -> list[list[float]]:
+        room = Room(UploadSettings(memory=2 * PLACE, patience=0.01))
+        seen = []
+        await room.enter()
+        assert await room.extend()
+        seen.append(since.grown())
+        assert not await room.extend()
+        with pytest.raises(errors.Overloaded):
+            await room.enter()
+        room.leave()
+        seen.append(since.grown())
+        room.leave()
+        await room.close()
+        return [*seen, since.grown()]
+
+    assert asyncio.run(used()) == [[2, 2], [2, 1], [2, 0]]
