@@ -45,6 +45,8 @@ lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra local pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile $(LOCK) --extra local --group dev pyproject.toml -o requirements/dev.lock
+	$(BIN)/uv pip compile $(LOCK) --extra workers --extra api pyproject.toml -o requirements/image.lock
+	$(BIN)/uv pip compile $(LOCK) --group build -o requirements/build.lock
 
 clean: ## remove what make has made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -61,10 +63,12 @@ $(VENV)/.run: requirements/run.lock pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock*) | $(BIN)/python
+$(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* tests/tools/*lock*) | $(BIN)/python
 	@echo 'installing into $(VENV) (a minute, once) …'
 	@$(BIN)/pip install --quiet -r requirements/dev.lock
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/cloudinary-1.41 -r tests/sdks/cloudinary-1.41.lock
 	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/sdks --silent --no-audit --no-fund
+	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/tools --silent --no-audit --no-fund
+	@tests/tools/prometheus.sh $(VENV) || echo 'no Prometheus: the tests of alerts are skipped, and fail in CI'
 	@touch $@ $(VENV)/.run

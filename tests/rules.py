@@ -1,0 +1,40 @@
+"""The rules that Prometheus is given, and what they refer to."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+RULE_FILES = sorted((DEPLOY / "prometheus").glob("*.rules.yml"))
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    """Yield every rule of every file."""
+    for file in RULE_FILES:
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            yield from group["rules"]
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return the rules that tell a person."""
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def recorded() -> set[str]:
+    """Return the names under which rules record something."""
+    return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def named(expression: str) -> set[str]:
+    """Return the metrics of ours that an expression names, recorded ones included."""
+    return set(re.findall(r"\bclipwarden[_:][a-z0-9_:]+", expression))
+
+
+def expressions(dashboard: Path) -> list[str]:
+    """Return what a dashboard asks Prometheus for."""
+    panels = json.loads(dashboard.read_text())["panels"]
+    return [target["expr"] for panel in panels for target in panel.get("targets", ())]
