@@ -5,6 +5,7 @@ pytest_plugins = (
     "fixtures.clips",
     "fixtures.pipeline",
     "fixtures.postgres",
+    "fixtures.helm",
     "fixtures.prometheus",
     "fixtures.redis",
     "fixtures.s3",

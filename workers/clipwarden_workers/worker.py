@@ -81,7 +81,7 @@ def _supervise(settings: Settings, arguments: argparse.Namespace, stop: threadin
         ):
             supervisor.watch(stop)
     finally:
-        supervisor.stop(patience=settings.worker.drain + 10)
+        supervisor.stop(patience=settings.worker.drain + 10, together=True)
         shutil.rmtree(figures, ignore_errors=True)
 
 

@@ -1,0 +1,246 @@
+"""The Helm chart: what it makes is what Kubernetes takes, hardened, wired to itself, and scaled by its work."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes_validate.utils import latest_version, validate
+
+from catalogue import series
+from clipwarden.settings import Settings
+from fixtures.helm import CHART, Helm, rendered
+from fixtures.prometheus import Promtool
+from rules import DEPLOY, RULE_FILES, named
+
+EVERYTHING = (
+    "--set=keda.enabled=true",
+    "--set=monitoring.enabled=true",
+    "--set=gateway.ingress.enabled=true",
+    "--set=gateway.ingress.host=media.shop.example",
+    "--set=gateway.ingress.tlsSecret=certificate",
+    "--set=gateway.serviceAccountAnnotations.a=b",
+    "--set=settings.CLIPWARDEN_MEDIA__BUCKET=shop",
+    "--set=settings.CLIPWARDEN_WORKER__THREADS=4",
+    "--set=networkPolicy.gatewayFrom[0].namespaceSelector.matchLabels.a=b",
+)
+#: Kinds that are not Kubernetes's own.
+FOREIGN = {"ScaledObject", "ServiceMonitor", "PrometheusRule"}
+
+Objects = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def made(helm: Helm) -> Objects:
+    """Return all that the chart can make."""
+    return rendered(helm, *EVERYTHING)
+
+
+def _of(made: Objects, kind: str, component: str | None = None) -> Objects:
+    return [
+        one
+        for one in made
+        if one["kind"] == kind and component in (None, one["metadata"]["labels"].get("app.kubernetes.io/component"))
+    ]
+
+
+def _pods(made: Objects) -> Objects:
+    return [one["spec"]["template"] for one in (*_of(made, "Deployment"), *_of(made, "Job"))]
+
+
+@pytest.mark.parametrize("values", [(), EVERYTHING], ids=["default", "everything"])
+def test_kubernetes_takes_what_the_chart_makes(helm: Helm, values: tuple[str, ...]) -> None:
+    made = rendered(helm, *values)
+    assert {one["kind"] for one in made} >= {"Deployment", "Service", "Job", "PodDisruptionBudget", "NetworkPolicy"}
+    for one in made:
+        if one["kind"] not in FOREIGN:
+            validate(one, latest_version(), strict=True)
+    names = [(one["kind"], one["metadata"]["name"]) for one in made]
+    assert len(set(names)) == len(names)
+
+
+def test_helm_finds_no_fault(helm: Helm) -> None:
+    found = helm("lint", "--strict", str(CHART), *EVERYTHING)
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "worker.minReplicas=0",
+        "worker.replicas=3",
+        "settings.CLIPWARDN_X=1",
+        "gateway.ingress.enabled=true",
+        "image.digest=sha256:12",
+        "gateway.scratch=much",
+        "existingSecret=",
+    ],
+)
+def test_values_that_mean_nothing_are_refused(helm: Helm, nonsense: str) -> None:
+    found = helm("template", "test", str(CHART), "--set", nonsense)
+    assert found.returncode != 0
+    assert "values don't meet the specifications of the schema" in found.stderr
+
+
+def test_pods_can_do_nothing_but_their_work(made: Objects) -> None:
+    pods = _pods(made)
+    assert len(pods) == 3
+    for pod in (pod["spec"] for pod in pods):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["volumeMounts"] == [{"name": "scratch", "mountPath": "/tmp"}]
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_selectors_find_the_pods_of_their_component_and_no_others(made: Objects) -> None:
+    labels = {
+        pod["metadata"]["labels"]["app.kubernetes.io/component"]: pod["metadata"]["labels"] for pod in _pods(made)
+    }
+    selectors = [
+        (one, selector) for one in made if (selector := _selector(one)) is not None and one["kind"] != "ServiceMonitor"
+    ]
+    assert len(selectors) >= 9
+    for one, selector in selectors:
+        component = one["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert [name for name, own in labels.items() if selector.items() <= own.items()] == [component]
+
+
+def _selector(one: dict[str, Any]) -> dict[str, str] | None:
+    selector = one.get("spec", {}).get("podSelector") or one.get("spec", {}).get("selector")
+    return selector.get("matchLabels", selector) if selector else None
+
+
+def test_probes_ask_where_something_answers(made: Objects) -> None:
+    asked = {"gateway": {"/healthz", "/readyz"}, "worker": {"/healthz", "/readyz"}}
+    for deployment in _of(made, "Deployment"):
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        probes = [container[name] for name in container if name.endswith("Probe")]
+        assert {probe["httpGet"]["path"] for probe in probes} == asked[container["name"]]
+        settings = Settings()
+        usual = {"gateway": {settings.api.port, settings.api.metrics_port}, "worker": {settings.worker.metrics_port}}
+        assert set(ports.values()) == usual[container["name"]]
+        assert {probe["httpGet"]["port"] for probe in probes} <= set(ports)
+
+
+def test_pods_get_the_time_that_their_work_needs_to_end(helm: Helm) -> None:
+    made = rendered(helm, "--set=worker.drainSeconds=100")
+    worker = _of(made, "Deployment", "worker")[0]["spec"]["template"]["spec"]
+    env = {entry["name"]: entry["value"] for entry in worker["containers"][0]["env"]}
+    assert worker["terminationGracePeriodSeconds"] >= int(env["CLIPWARDEN_WORKER__DRAIN"]) + 20
+
+
+def test_the_migration_runs_first_and_needs_nothing_of_the_release(made: Objects) -> None:
+    (job,) = _of(made, "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    pod = job["spec"]["template"]["spec"]
+    assert "serviceAccountName" not in pod
+    assert pod["containers"][0]["args"] == ["migrate"]
+    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "clipwarden"}}]
+
+
+def test_settings_reach_both_kinds_of_pods(made: Objects) -> None:
+    for deployment in _of(made, "Deployment"):
+        env = {
+            entry["name"]: entry["value"] for entry in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        }
+        assert env["CLIPWARDEN_MEDIA__BUCKET"] == "shop"
+        assert env["CLIPWARDEN_WORKER__THREADS"] == "4"
+        assert all(f"#{name}=" in (DEPLOY / "settings.env").read_text() for name in env)
+
+
+def test_something_scales_each_deployment_and_something_keeps_one_of_it(made: Objects, helm: Helm) -> None:
+    for component in ("gateway", "worker"):
+        (deployment,) = _of(made, "Deployment", component)
+        (scaler,) = _of(made, "HorizontalPodAutoscaler", component) or _of(made, "ScaledObject", component)
+        assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+        # What scales says how many; a number here would be put into force with every upgrade.
+        assert "replicas" not in deployment["spec"]
+        assert len(_of(made, "PodDisruptionBudget", component)) == 1
+    assert _of(rendered(helm), "Deployment", "worker")[0]["spec"]["replicas"] == 2
+
+
+def test_keda_asks_prometheus_for_what_there_is(made: Objects, promtool: Promtool, tmp_path: Path) -> None:
+    (scaled,) = _of(made, "ScaledObject")
+    queries = [trigger["metadata"]["query"] for trigger in scaled["spec"]["triggers"]]
+    assert len(queries) == 3
+    assert set().union(*map(named, queries)) <= series()
+    scraped = {
+        'clipwarden_moderations{stage="queued"}': "50x10",
+        'clipwarden_slots_limit{pool="eu"}': "20x10",
+        'clipwarden_slots_in_use{pool="eu"}': "13x10",
+        'clipwarden_oldest_seconds{stage="judging"}': "40x10",
+        'clipwarden_oldest_seconds{stage="queued"}': "4000x10",
+        'clipwarden_bus_messages{queue="notify",state="unacknowledged"}': "5x10",
+        'clipwarden_bus_messages{queue="notify",state="dead"}': "900x10",
+    }
+    tests = [
+        _answering(queries, scraped, [40, 7, 5]),
+        # An installation in which nothing is told yet keeps its least workers.
+        _answering(queries, {}, [0, 0, 0]),
+    ]
+    file = tmp_path / "test.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [], "evaluation_interval": "1m", "tests": tests}))
+    found = promtool("test", "rules", str(file))
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def _answering(queries: list[str], scraped: dict[str, str], answers: list[float]) -> dict[str, Any]:
+    return {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in scraped.items()],
+        "promql_expr_test": [
+            {"expr": query, "eval_time": "5m", "exp_samples": [{"labels": "{}", "value": answer}]}
+            for query, answer in zip(queries, answers, strict=True)
+        ],
+    }
+
+
+def test_the_rules_and_dashboards_are_the_ones_beside_the_chart(made: Objects) -> None:
+    (rule,) = _of(made, "PrometheusRule")
+    files = [yaml.safe_load(file.read_text())["groups"] for file in reversed(RULE_FILES)]
+    assert rule["spec"]["groups"] == list(itertools.chain.from_iterable(files))
+    shown = {name: text for one in _of(made, "ConfigMap") for name, text in one["data"].items()}
+    kept = {file.name: file.read_text() for file in (DEPLOY / "grafana" / "dashboards").glob("*.json")}
+    assert {name: text.strip() for name, text in shown.items()} == {name: text.strip() for name, text in kept.items()}
+
+
+def test_links_to_runbooks_begin_as_told(helm: Helm) -> None:
+    made = rendered(helm, "--set=monitoring.enabled=true,monitoring.runbooks=https://runbooks.example/")
+    (rule,) = _of(made, "PrometheusRule")
+    links = [
+        one["annotations"]["runbook_url"]
+        for group in rule["spec"]["groups"]
+        for one in group["rules"]
+        if "alert" in one
+    ]
+    assert all(link.startswith("https://runbooks.example/Clipwarden") for link in links)
+
+
+def test_a_monitor_finds_the_service_of_its_figures(made: Objects) -> None:
+    for monitor in _of(made, "ServiceMonitor"):
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        (service,) = [one for one in _of(made, "Service") if wanted.items() <= one["metadata"]["labels"].items()]
+        assert service["spec"]["ports"][0]["name"] == monitor["spec"]["endpoints"][0]["port"]
+
+
+def test_networks_are_closed_but_for_what_is_needed(made: Objects) -> None:
+    policies = {
+        one["metadata"]["labels"]["app.kubernetes.io/component"]: one["spec"] for one in _of(made, "NetworkPolicy")
+    }
+    assert set(policies) == {"gateway", "worker", "migrate"}
+    assert all(policy["policyTypes"] == ["Ingress", "Egress"] for policy in policies.values())
+    # Nobody calls a migration, and it calls nobody but the database.
+    assert "ingress" not in policies["migrate"]
+    assert not any("to" in rule for rule in policies["migrate"]["egress"])
+    assert [port for rule in policies["worker"]["ingress"] for port in rule["ports"]] == [{"port": 9191}]
+    (world,) = [rule for rule in policies["worker"]["egress"] if "to" in rule]
+    assert "169.254.169.254/32" in world["to"][0]["ipBlock"]["except"]
