@@ -8,6 +8,6 @@ if [ -x "$folder/usr/bin/promtool" ] || ! command -v apt-get >/dev/null; then ex
 mkdir -p "$folder"
 cd "$folder"
 if [ "$(id -u)" = 0 ]; then apt-get update -qq; fi
-apt-get download -qq prometheus
+apt-get -o APT::Sandbox::User=root download -qq prometheus
 dpkg -x prometheus_*.deb .
 rm prometheus_*.deb
