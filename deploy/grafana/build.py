@@ -144,6 +144,12 @@ OVERVIEW = Dashboard(
                     unit="s",
                 ),
                 Panel(
+                    title="Calls to AWS",
+                    asks={"{{operation}}: {{outcome}}": rate("clipwarden_aws_calls_total", "operation, outcome")},
+                    unit="ops",
+                    says="Of workers and gateways; a pool's page has more on Rekognition's.",
+                ),
+                Panel(
                     title="Events of S3",
                     asks={"{{outcome}}": rate("clipwarden_s3_events_total", "outcome")},
                     unit="ops",
@@ -182,6 +188,7 @@ OVERVIEW = Dashboard(
 )
 
 _POOL = '{pool=~"$pool"}'
+_REKOGNITION = '{operation=~".+ContentModeration"}'
 
 POOL = Dashboard(
     uid="clipwarden-pool",
@@ -236,21 +243,23 @@ POOL = Dashboard(
             panels=[
                 Panel(
                     title="Calls",
-                    asks={"{{operation}}": rate("clipwarden_aws_calls_total", "operation")},
+                    asks={"{{operation}}": rate("clipwarden_aws_calls_total", "operation", _REKOGNITION)},
                     unit="ops",
                 ),
                 Panel(
                     title="Calls that failed",
                     asks={
                         "{{operation}}: {{outcome}}": rate(
-                            "clipwarden_aws_calls_total", "operation, outcome", '{outcome!="ok"}'
+                            "clipwarden_aws_calls_total",
+                            "operation, outcome",
+                            '{operation=~".+ContentModeration",outcome!="ok"}',
                         )
                     },
                     unit="ops",
                 ),
                 Panel(
                     title="Calls: 95 % within",
-                    asks={"{{operation}}": quantile(0.95, "clipwarden_aws_call_seconds", "operation")},
+                    asks={"{{operation}}": quantile(0.95, "clipwarden_aws_call_seconds", "operation", _REKOGNITION)},
                     unit="s",
                 ),
                 Panel(title="Looks at a job until its end was seen", asks=_spread("clipwarden_job_looks")),

@@ -42,10 +42,8 @@ ANALYSED_SECONDS = Counter(
 COST = Counter(
     "clipwarden_estimated_cost_dollars_total", "Estimated cost of the analyses, by the price set.", ["account", "pool"]
 )
-AWS_CALLS = Counter("clipwarden_aws_calls_total", "Calls to Rekognition.", ["operation", "outcome"])
-AWS_SECONDS = Histogram(
-    "clipwarden_aws_call_seconds", "Time a call to Rekognition took.", ["operation"], buckets=_BUCKETS
-)
+AWS_CALLS = Counter("clipwarden_aws_calls_total", "Calls to AWS.", ["operation", "outcome"])
+AWS_SECONDS = Histogram("clipwarden_aws_call_seconds", "Time a call to AWS took.", ["operation"], buckets=_BUCKETS)
 SENT = Counter("clipwarden_messages_sent_total", "Messages sent for rows.", ["actor"])
 OVERDUE = Counter("clipwarden_overdue_total", "Rows that fell due and were sent by a dispatcher.", ["actor"])
 ADMITTED = Counter("clipwarden_admitted_total", "Moderations that got a slot.", ["pool"])
@@ -89,23 +87,6 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 #: Label values and the figure.
 Sample = tuple[tuple[str, ...], float]
-
-
-@contextmanager
-def timed_call(operation: str) -> Iterator[Callable[[str], None]]:
-    """Count and time one call to Rekognition; tell the yielded function any outcome but ``ok``."""
-    outcome = "ok"
-
-    def tell(value: str) -> None:
-        nonlocal outcome
-        outcome = value
-
-    began = perf_counter()
-    try:
-        yield tell
-    finally:
-        AWS_SECONDS.labels(operation).observe(perf_counter() - began)
-        AWS_CALLS.labels(operation, outcome).inc()
 
 
 @contextmanager

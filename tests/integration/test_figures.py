@@ -4,16 +4,19 @@ import asyncio
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from prometheus_client import REGISTRY
 
 from clipwarden import decisions, errors, metrics
+from clipwarden.media.s3 import build_client
 from clipwarden.moderation import Status
-from clipwarden.settings import UploadSettings
+from clipwarden.settings import MediaSettings, UploadSettings
 from clipwarden.store import moderations
 from clipwarden.store.engine import read, write
 from clipwarden_api.room import PLACE, Room
 from clipwarden_local.analysis.scripted import Script
 from fixtures.pipeline import REGION, Pipeline
+from fixtures.redis import unused_port
 from waiting import eventually
 
 POOL = {"account": "default", "pool": REGION}
@@ -127,3 +130,24 @@ def test_the_places_that_uploads_hold_are_counted_until_they_are_given_back() ->
         return [*seen, since.grown()]
 
     assert asyncio.run(used()) == [[2, 2], [2, 1], [2, 0]]
+
+
+def test_calls_to_aws_are_counted_by_what_came_of_them(s3_settings: MediaSettings) -> None:
+    def calls(outcome: str) -> tuple[str, dict[str, str]]:
+        return "clipwarden_aws_calls_total", {"operation": "HeadObject", "outcome": outcome}
+
+    since = Since(
+        calls("ok"),
+        calls("404"),
+        calls("EndpointConnectionError"),
+        ("clipwarden_aws_call_seconds_count", {"operation": "HeadObject"}),
+    )
+    client = build_client(s3_settings)
+    client.put_object(Bucket=s3_settings.bucket, Key="a", Body=b"a")
+    client.head_object(Bucket=s3_settings.bucket, Key="a")
+    with pytest.raises(client.exceptions.ClientError):
+        client.head_object(Bucket=s3_settings.bucket, Key="b")
+    nowhere = s3_settings.model_copy(update={"endpoint_url": f"http://127.0.0.1:{unused_port()}"})
+    with pytest.raises(EndpointConnectionError):
+        build_client(nowhere).head_object(Bucket="bucket", Key="a")
+    assert since.grown() == [1, 1, 1, 3]

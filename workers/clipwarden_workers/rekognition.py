@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import botocore.exceptions
 from botocore.config import Config
 
-from clipwarden import errors, metrics
+from clipwarden import aws_calls, errors
 from clipwarden.moderation import Location
 from clipwarden.settings import CompletionSettings, QuotaSettings
 from clipwarden_workers.sessions import session
@@ -65,18 +65,16 @@ class Rekognition:
         source: dict[str, Any] = {"Bucket": video.bucket, "Name": video.key}
         if video.version:
             source["Version"] = video.version
-        with metrics.timed_call("StartContentModeration") as tell:
-            try:
-                answer = self._starter.start_content_moderation(
-                    Video={"S3Object": source},  # type: ignore[typeddict-item] # a key is there or is not
-                    MinConfidence=min_confidence,
-                    ClientRequestToken=token,
-                    JobTag=tag,
-                    **self._telling,
-                )
-            except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
-                tell(_name(exc))
-                _raise(exc)
+        try:
+            answer = self._starter.start_content_moderation(
+                Video={"S3Object": source},  # type: ignore[typeddict-item] # a key is there or is not
+                MinConfidence=min_confidence,
+                ClientRequestToken=token,
+                JobTag=tag,
+                **self._telling,
+            )
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+            _raise(exc)
         return answer["JobId"]
 
     def look(self, job_id: str) -> Look:
@@ -100,18 +98,16 @@ class Rekognition:
 
     def _page(self, job_id: str, token: str | None) -> "GetContentModerationResponseTypeDef":
         more = {"NextToken": token} if token else {}
-        with metrics.timed_call("GetContentModeration") as tell:
-            try:
-                return self._getter.get_content_moderation(
-                    JobId=job_id,
-                    MaxResults=1000,
-                    SortBy="TIMESTAMP",
-                    AggregateBy="TIMESTAMPS",
-                    **more,
-                )
-            except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
-                tell(_name(exc))
-                _raise(exc)
+        try:
+            return self._getter.get_content_moderation(
+                JobId=job_id,
+                MaxResults=1000,
+                SortBy="TIMESTAMP",
+                AggregateBy="TIMESTAMPS",
+                **more,
+            )
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+            _raise(exc)
 
 
 def _telling(settings: CompletionSettings | None, region: str) -> dict[str, Any]:
@@ -125,7 +121,7 @@ def _telling(settings: CompletionSettings | None, region: str) -> dict[str, Any]
 
 def _client(settings: QuotaSettings, *, attempts: int) -> "RekognitionClient":
     try:
-        return session(settings).client(
+        client = session(settings).client(
             "rekognition",
             endpoint_url=settings.endpoint_url,
             config=Config(
@@ -138,6 +134,7 @@ def _client(settings: QuotaSettings, *, attempts: int) -> "RekognitionClient":
     except botocore.exceptions.NoRegionError as exc:
         msg = "no AWS region: set CLIPWARDEN_REKOGNITION__REGION or AWS_DEFAULT_REGION"
         raise errors.ConfigurationError(msg) from exc
+    return aws_calls.counted(client)
 
 
 def _name(exc: Exception) -> str:

@@ -12,7 +12,7 @@ import botocore.exceptions
 from botocore.config import Config
 from prometheus_client import Counter
 
-from clipwarden import errors, logs
+from clipwarden import aws_calls, errors, logs
 from clipwarden_workers import backoff
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ def connect(queue_url: str, *, endpoint_url: str | None, session: boto3.session.
         read_timeout=LONGEST_POLL + 10,
         max_pool_connections=1,
     )
-    return session.client(
-        "sqs", region_name=named[1] if named else session.region_name, endpoint_url=endpoint_url, config=config
-    )
+    region = named[1] if named else session.region_name
+    return aws_calls.counted(session.client("sqs", region_name=region, endpoint_url=endpoint_url, config=config))
 
 
 def unwrap(body: str) -> dict[str, Any]:

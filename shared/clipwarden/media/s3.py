@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
+from clipwarden import aws_calls
 from clipwarden.errors import MediaChanged, MediaNotFound
 from clipwarden.media import names
 from clipwarden.media.part import viewed
@@ -66,7 +67,8 @@ def _client(region: str | None, endpoint_url: str | None, addressing: Literal["a
         response_checksum_validation="when_required",
         s3={"addressing_style": addressing},
     )
-    return boto3.session.Session(region_name=region).client("s3", endpoint_url=endpoint_url, config=config)
+    session = boto3.session.Session(region_name=region)
+    return aws_calls.counted(session.client("s3", endpoint_url=endpoint_url, config=config))
 
 
 class S3Store:
