@@ -52,8 +52,9 @@ OVERVIEW = Dashboard(
                     limits=(3600, 4 * 3600),
                 ),
                 Panel(
-                    title="Work that waits for a worker",
+                    title="Longest without a step",
                     asks={"oldest": "clipwarden:runnable_oldest:seconds"},
+                    says="Of what waits for neither slot nor job nor human.",
                     unit="s",
                     kind="stat",
                     width=6,
@@ -101,6 +102,12 @@ OVERVIEW = Dashboard(
         Row(
             title="How do workers fare?",
             panels=[
+                Panel(
+                    title="Work waits for a worker: 90 % at most",
+                    asks={"{{queue}}": quantile(0.9, "clipwarden_message_wait_seconds", "queue")},
+                    unit="s",
+                    says="More than a second or two for long: add workers.",
+                ),
                 Panel(
                     title="Turns of actors",
                     asks={"{{actor}}": rate("clipwarden_actor_seconds_count", "actor")},

@@ -45,6 +45,12 @@ COST = Counter(
 AWS_CALLS = Counter("clipwarden_aws_calls_total", "Calls to AWS.", ["operation", "outcome"])
 AWS_SECONDS = Histogram("clipwarden_aws_call_seconds", "Time a call to AWS took.", ["operation"], buckets=_BUCKETS)
 SENT = Counter("clipwarden_messages_sent_total", "Messages sent for rows.", ["actor"])
+MESSAGE_WAIT = Histogram(
+    "clipwarden_message_wait_seconds",
+    "Time from sending a message until a worker took it.",
+    ["queue"],
+    buckets=_BUCKETS,
+)
 OVERDUE = Counter("clipwarden_overdue_total", "Rows that fell due and were sent by a dispatcher.", ["actor"])
 ADMITTED = Counter("clipwarden_admitted_total", "Moderations that got a slot.", ["pool"])
 FAULTS = Counter("clipwarden_faults_total", "Transient faults that led to a retry.", ["actor", "code"])

@@ -91,6 +91,12 @@ def test_moving_bytes_and_taking_a_request_are_timed_as_every_other_step(pipelin
     eventually(lambda: since.grown() == [1, 1])
 
 
+def test_it_is_told_how_long_messages_wait_for_a_worker(pipeline: Pipeline) -> None:
+    since = Since(("clipwarden_message_wait_seconds_count", {"queue": "intake"}))
+    pipeline.decided(pipeline.submit())
+    assert since.grown() == [1]
+
+
 @pytest.mark.parametrize(
     ("fault", "outcome"), [(errors.Conflict("x"), errors.Conflict.code), (ValueError("x"), "bug"), (None, "told")]
 )

@@ -177,15 +177,17 @@ def test_keda_asks_prometheus_for_what_there_is(made: Objects, promtool: Promtoo
         'clipwarden_moderations{stage="queued"}': "50x10",
         'clipwarden_slots_limit{pool="eu"}': "20x10",
         'clipwarden_slots_in_use{pool="eu"}': "13x10",
-        'clipwarden_oldest_seconds{stage="judging"}': "40x10",
-        'clipwarden_oldest_seconds{stage="queued"}': "4000x10",
+        'clipwarden_message_wait_seconds_bucket{queue="media",le="2.0"}': "0+60x10",
+        'clipwarden_message_wait_seconds_bucket{queue="media",le="10.0"}': "0+120x10",
+        'clipwarden_message_wait_seconds_bucket{queue="media",le="+Inf"}': "0+120x10",
         'clipwarden_bus_messages{queue="notify",state="unacknowledged"}': "5x10",
         'clipwarden_bus_messages{queue="notify",state="dead"}': "900x10",
     }
     tests = [
-        _answering(queries, scraped, [40, 7, 5]),
-        # An installation in which nothing is told yet keeps its least workers.
+        _answering(queries, scraped, [8.4, 7, 5]),
+        # An installation in which nothing is told yet, or nothing was sent lately, keeps its least workers.
         _answering(queries, {}, [0, 0, 0]),
+        _answering(queries, {'clipwarden_message_wait_seconds_bucket{queue="media",le="+Inf"}': "9x10"}, [0, 0, 0]),
     ]
     file = tmp_path / "test.yml"
     file.write_text(yaml.safe_dump({"rule_files": [], "evaluation_interval": "1m", "tests": tests}))

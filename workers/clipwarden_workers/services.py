@@ -25,6 +25,7 @@ from clipwarden_workers.bus import Bus
 from clipwarden_workers.claims import Claims
 from clipwarden_workers.grouped import Grouped
 from clipwarden_workers.pools import Pool
+from clipwarden_workers.waits import Waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ def build(settings: Settings) -> Services:
         settings.redis.url.get_secret_value(),
         namespace=settings.redis.namespace,
         hop_timeout_ms=settings.worker.hop_timeout_ms,
+        middleware=(Waits(),),
     )
     engine = create_engine(settings.database)
     media = open_store(settings.media)
