@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+import moto
+import pytest
 import yaml
 
+from clipwarden.settings import Settings
+from clipwarden_workers import queue_checks
 from rules import DEPLOY
 
+REGION = "eu-west-1"
 TEMPLATE = DEPLOY / "aws" / "clipwarden.yaml"
 
 
@@ -95,3 +101,42 @@ def test_outputs_are_the_values_of_settings_that_there_are() -> None:
     named = [word for text in told for word in text.split() if word.startswith("CLIPWARDEN_")]
     assert len(named) == 8
     assert all(f"#{name}=" in manual for name in named)
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Return the settings that an AWS of the tests' own tells after the template was deployed there."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    chosen = {"BucketName": "shop-moderation", "UploadsPrefix": "uploads/", "QuarantineDays": "90"}
+    with moto.mock_aws():
+        formation = boto3.client("cloudformation")
+        formation.create_stack(
+            StackName="clipwarden",
+            TemplateBody=TEMPLATE.read_text(),
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in chosen.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        (stack,) = formation.describe_stacks(StackName="clipwarden")["Stacks"]
+        yield {
+            word: output["OutputValue"]
+            for output in stack["Outputs"]
+            for word in output["Description"].split()
+            if word.startswith("CLIPWARDEN_")
+        }
+
+
+# The stand-in makes neither policies nor subscriptions.
+@pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
+def test_what_is_deployed_is_what_the_settings_want_and_doctor_has_no_doubt(
+    deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in deployed.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.media.bucket == "shop-moderation"
+    assert settings.s3_intake.prefix == "uploads/"
+    session = boto3.session.Session(region_name=REGION)
+    assert "given up after 5 receives" in queue_checks.completions(settings.completion, session=session)
+    assert "given up after 10 receives" in queue_checks.s3_events(settings.s3_intake, session=session)
