@@ -1,5 +1,7 @@
 """The metrics that there are, as the code has them: what rules, dashboards and the reference may name."""
 
+import functools
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from clipwarden import metrics
@@ -9,6 +11,7 @@ from clipwarden_workers.gauges import Gauges
 _PARTS = {"histogram": ("_bucket", "_sum", "_count")}
 
 
+@functools.cache
 def catalogue() -> dict[str, str]:
     """Return the type of every metric by its name."""
     values = [value for value in vars(metrics).values() if isinstance(value, Counter | Gauge | Histogram)]

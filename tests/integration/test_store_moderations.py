@@ -254,6 +254,19 @@ def test_it_is_known_whether_a_human_has_decided_about_an_asset_since(engine: En
         assert not moderations.human_since(conn, other.id, since=START)
 
 
+def test_the_oldest_that_waits_is_told_but_for_those_whose_age_says_nothing(engine: Engine) -> None:
+    with write(engine) as conn:
+        assert moderations.oldest_pending(conn) is None
+        moderation(conn, stage=Stage.ANALYSING, now=at(9))
+        moderation(conn, stage=Stage.QUEUED, now=at(7))
+        moderation(conn, stage=Stage.REVIEW, now=at(1))
+        decide(conn, moderation(conn, stage=Stage.JUDGING, now=at(2)))
+        for changes in ({"retries": 1}, {"chain_position": 1}):
+            old = moderation(conn, stage=Stage.INTAKE, now=at(3))
+            leases.amend(conn, schema.moderations, old.id, fence=old.fence, now=at(8), **changes)
+        assert moderations.oldest_pending(conn) == at(7)
+
+
 def test_stages_are_counted_with_what_has_not_moved_for_longest(engine: Engine) -> None:
     with write(engine) as conn:
         moderation(conn, stage=Stage.QUEUED, now=at(5))

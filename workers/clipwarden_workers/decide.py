@@ -47,7 +47,8 @@ def decide(services: Services, moderation: Moderation) -> None:
 def _count(decided: Moderation, verdict: Verdict, now: datetime) -> None:
     metrics.MODERATIONS.labels(decided.status, "policy").inc()
     metrics.VERDICT_SECONDS.labels(decided.status).observe((now - decided.created_at).total_seconds())
-    if decided.ended_at is not None and decided.labels_of is None:
+    # Labels may be judged long after their job, where they are another one's, or judged anew.
+    if decided.ended_at is not None and decided.labels_of is None and not decided.retries:
         metrics.JUDGING_SECONDS.observe((now - decided.ended_at).total_seconds())
     # Rekognition may make up new names; they must not become new series.
     for category in {canonical(slug(reason.label)) or "unknown" for reason in verdict.reasons}:

@@ -219,8 +219,12 @@ def stages(conn: Connection) -> list[StageCount]:
 
 
 def oldest_pending(conn: Connection) -> datetime | None:
-    """Return when the oldest moderation was accepted that waits for a verdict, and not for a human."""
-    waiting = sa.select(_c.created_at).where(_c.status == Status.PENDING, _c.stage != Stage.REVIEW)
+    """Return when the oldest moderation was accepted that waits for a verdict, and not for a human.
+
+    What was begun anew, or waited for others of its chain before, is left out: its age says nothing of its wait.
+    """
+    at_once = (_c.retries == 0, _c.chain_position == 0)
+    waiting = sa.select(_c.created_at).where(_c.status == Status.PENDING, _c.stage != Stage.REVIEW, *at_once)
     return conn.execute(waiting.order_by(_c.created_at, _c.id).limit(1)).scalar_one_or_none()
 
 
