@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpcore
 import pytest
 
 from clipwarden.egress import Egress, Pace
+from clipwarden.egress import client as egress_client
 from clipwarden.egress.client import LONGEST_ANSWER
 from clipwarden.errors import (
     ClipwardenError,
@@ -141,6 +143,56 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again(egr
         eventually(lambda: server.serving == 0)
         assert post(egress, server.url) == 200
         assert server.accepted == 2
+
+
+def test_a_connection_that_a_thread_uses_is_not_closed_by_another_as_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress_client, "_KEPT", 0.5)
+    handle, close = httpcore.HTTPConnection.handle_request, httpcore.HTTPConnection.close
+    chosen, meanwhile, asked, go_on = (threading.Event() for _ in range(4))
+
+    def late(self: httpcore.HTTPConnection, request: httpcore.Request) -> httpcore.Response:
+        if threading.current_thread().name.startswith("late"):
+            chosen.set()
+            meanwhile.wait(PATIENCE)
+        return handle(self, request)
+
+    def close_when_it_is_used(self: httpcore.HTTPConnection) -> None:
+        meanwhile.set()
+        asked.wait(PATIENCE)
+        close(self)
+
+    def serve(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            if b"/late" in request:
+                asked.set()
+                go_on.wait(PATIENCE)
+            connection.sendall(OK)
+
+    with RawServer(serve) as server, contextlib.closing(build()) as client:
+        post(client, server.url)
+        old = time.monotonic() + 0.6
+        monkeypatch.setattr(httpcore.HTTPConnection, "handle_request", late)
+        monkeypatch.setattr(httpcore.HTTPConnection, "close", close_when_it_is_used)
+        with ThreadPoolExecutor(1, thread_name_prefix="late") as threads:
+            slow = threads.submit(post, client, f"http://127.0.0.1:{server.port}/late")
+            assert chosen.wait(PATIENCE)
+            eventually(lambda: time.monotonic() > old)
+            assert post(client, server.url) == 200
+            meanwhile.set()
+            go_on.set()
+            assert slow.result(PATIENCE) == 200
+
+
+def test_many_idle_connections_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress_client, "_KEPT_CONNECTIONS", 2)
+    with contextlib.ExitStack() as running:
+        servers = [running.enter_context(RawServer(answering(OK))) for _ in range(5)]
+        client = running.enter_context(contextlib.closing(build()))
+        for server in servers:
+            post(client, server.url)
+        eventually(lambda: [server.serving for server in servers] == [0, 0, 0, 1, 1])
+        client.close()
+        eventually(lambda: not any(server.serving for server in servers))
 
 
 def test_threads_share_a_client_and_each_has_its_own_deadline() -> None:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import httpcore
 
 from clipwarden.egress.addresses import Network
+from clipwarden.egress.connections import Connections
 from clipwarden.egress.destination import Destination, redact
 from clipwarden.egress.network import GuardedNetwork, Resolver
 from clipwarden.egress.spending import Budget, Pace
@@ -60,15 +61,14 @@ class Egress:
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
         self._pace = pace or Pace()
-        self._pool = httpcore.ConnectionPool(
+        pool = httpcore.ConnectionPool(
             # One for all: httpcore would otherwise load the certificates anew for each connection.
             ssl_context=tls or httpcore.default_ssl_context(),
             proxy=proxy,
-            max_connections=None,  # As many as there are threads.
-            max_keepalive_connections=_KEPT_CONNECTIONS,
             keepalive_expiry=_KEPT,
             network_backend=self._network,
         )
+        self._connections = Connections(pool.create_connection, most=_KEPT_CONNECTIONS)
 
     def check(self, url: str) -> Destination:
         """Refuse, by DestinationRefused, what can be seen from the URL alone; nothing is resolved or contacted."""
@@ -83,13 +83,15 @@ class Egress:
         Raises DestinationRefused, and DeliveryFailed when there is no complete answer within the total timeout.
         """
         destination = self.check(url)
+        address = _url(destination)
         began = time.monotonic()
         status = None
         try:
             with (
                 self._network.spending(Budget(self._total_timeout)),
-                self._pool.stream(
-                    "POST", _url(destination), headers=_raw(destination, headers), content=body, extensions=self._limits
+                self._connections.lent(address) as connection,
+                connection.stream(
+                    "POST", address, headers=_raw(destination, headers), content=body, extensions=self._limits
                 ) as answer,
             ):
                 status = answer.status
@@ -110,12 +112,14 @@ class Egress:
         as 403 or a redirect, and MediaRefused for more than ``max_bytes``.
         """
         destination = self.check(url)
+        address = _url(destination)
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         try:
             with (
                 self._network.spending(Budget(self._pace.total, self._pace)),
-                self._pool.stream(
-                    "GET", _url(destination), headers=_raw(destination, headers), extensions=self._limits
+                self._connections.lent(address) as connection,
+                connection.stream(
+                    "GET", address, headers=_raw(destination, headers), extensions=self._limits
                 ) as answer,
             ):
                 _judge(answer.status, url)
@@ -125,7 +129,7 @@ class Egress:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        self._connections.close()
 
     @property
     def _limits(self) -> dict[str, dict[str, float]]:
