@@ -306,6 +306,7 @@ class Delivery:
     stage: DeliveryStage
     due_at: datetime | None
     fence: int
+    led_by: str | None  #: While it is sent: the first of those that one thread attempts one after the other.
     attempt: int
     last_status: int | None
     last_error: str | None

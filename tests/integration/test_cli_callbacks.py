@@ -41,8 +41,7 @@ def told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[Delivery]:
                 )
         failed = deliveries.by_id(conn, made[0])
         assert failed is not None
-        attempts.record(
-            conn,
+        entry = attempts.entry(
             failed,
             request_headers={"webhook-id": failed.id, "webhook-signature": "v1,secret"},
             status=500,
@@ -52,6 +51,7 @@ def told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[Delivery]:
             error="the receiver answered 500",
             now=at(9),
         )
+        attempts.record(conn, [entry])
         found = [deliveries.by_id(conn, id) for id in made]
     return [one for one in found if one is not None]
 

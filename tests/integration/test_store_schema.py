@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
-from clipwarden.moderation import DeliveryStage, Kind, Location, ResourceType, Stage, Status
+from clipwarden.moderation import Kind, Location, ResourceType, Stage, Status
 from clipwarden.settings import CallbackSettings, DatabaseSettings
 from clipwarden.store import (
     accounts,
@@ -30,6 +30,7 @@ from clipwarden.store import (
     replays,
     schema,
     searching,
+    stretches,
 )
 from clipwarden.store.engine import create_engine, read, write
 from clipwarden_api.search import expression, sql
@@ -77,7 +78,7 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0010"
+    assert migrating.revision(engine) == before == "0013"
 
 
 def test_tags_that_are_there_get_what_their_assets_are_sorted_by(empty: Engine) -> None:
@@ -151,7 +152,9 @@ LEASE: dict[str, Any] = {"now": LATER, "until": LATER, "limit": 10}
 
 def handed_out(conn: Connection) -> None:
     for state in endpoint_states.due(conn, now=LATER, limit=3):
-        endpoint_states.hand_out(conn, state, LIMITS, now=LATER, until=LATER)
+        for first in endpoint_states.hand_out(conn, state, LIMITS, now=LATER, until=LATER, each=4):
+            assert len(stretches.take(conn, first.id, fence=first.fence, until=LATER)) == 4
+    assert stretches.recall(conn, now=LATER, limit=10) == 10
 
 
 def listed(conn: Connection, **wanted: Any) -> library.Page:
@@ -182,11 +185,7 @@ def verdicts(conn: Connection) -> None:
     [
         (lambda conn: leases.due(conn, schema.moderations, stages=RUNNING, **LEASE), {"ix_moderations_due"}),
         (lambda conn: leases.due(conn, schema.assets, **LEASE), {"ix_assets_due"}),
-        (
-            lambda conn: leases.due(conn, schema.deliveries, stages=[DeliveryStage.SENDING], **LEASE),
-            {"ix_deliveries_due"},
-        ),
-        (handed_out, {"ix_endpoint_states_due", "ix_deliveries_endpoint"}),
+        (handed_out, {"ix_endpoint_states_due", "ix_deliveries_endpoint", "ix_deliveries_due"}),
         (
             lambda conn: replays.page(conn, replays.Search(account_id=ACCOUNT), limit=10),
             {"ix_deliveries_listing"},

@@ -1,7 +1,7 @@
 """The rows that this process works on: as long as it lives, their leases do not run out."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy
@@ -17,14 +17,19 @@ class Claims:
     @contextmanager
     def holding(self, table: sqlalchemy.Table, row_id: str, fence: int) -> Iterator[None]:
         """Count a row as held for the time of the block."""
-        claim = (row_id, fence)
+        with self.holding_all(table, [(row_id, fence)]):
+            yield
+
+    @contextmanager
+    def holding_all(self, table: sqlalchemy.Table, claims: Sequence[tuple[str, int]]) -> Iterator[None]:
+        """Count rows as held for the time of the block."""
         with self._lock:
-            self._held.setdefault(table, set()).add(claim)
+            self._held.setdefault(table, set()).update(claims)
         try:
             yield
         finally:
             with self._lock:
-                self._held[table].discard(claim)
+                self._held[table].difference_update(claims)
 
     def held(self) -> dict[sqlalchemy.Table, frozenset[tuple[str, int]]]:
         """Return what is held now."""

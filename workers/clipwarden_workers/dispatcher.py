@@ -13,8 +13,8 @@ from datetime import timedelta
 import sqlalchemy
 
 from clipwarden import errors, logs, metrics
-from clipwarden.moderation import DeliveryStage, Stage
-from clipwarden.store import attempts, endpoint_states, leases, schema
+from clipwarden.moderation import Stage
+from clipwarden.store import attempts, endpoint_states, leases, schema, stretches
 from clipwarden.store.engine import write
 from clipwarden_workers import admission, tasks
 from clipwarden_workers.bus import STEP_OF, Step
@@ -69,8 +69,8 @@ class Dispatcher(threading.Thread):
         self._renew()
         sent = [
             self._send(schema.moderations, {stage: STEP_OF[stage] for stage in STEP_OF}),
-            # What waits is handed out by its endpoint; here is what nobody has reported about.
-            self._send(schema.deliveries, {DeliveryStage.SENDING: Step.NOTIFY}),
+            # Deliveries that wait are handed out by their endpoints.
+            self._recall(),
             self._send(schema.assets, {None: Step.APPLY}),
             self._send(schema.leftovers, {None: Step.SWEEP}),
         ]
@@ -78,6 +78,13 @@ class Dispatcher(threading.Thread):
         admission.admit(self._services)
         self._sweep()
         return max(sent) >= BATCH or looked_at >= ENDPOINTS
+
+    def _recall(self) -> int:
+        """Let deliveries wait again of which nobody has reported in time, and return how many."""
+        with write(self._services.engine) as conn:
+            recalled = stretches.recall(conn, now=self._services.clock.now(), limit=BATCH)
+        metrics.OVERDUE.labels(Step.NOTIFY).inc(recalled)
+        return recalled
 
     def _hand_out(self) -> int:
         """Hand out deliveries of endpoints that have room, and return how many endpoints were looked at."""
@@ -101,7 +108,7 @@ class Dispatcher(threading.Thread):
             swept = attempts.sweep(conn, before=before, limit=SWEPT)
         self._sweep_at = time.monotonic() + (1 if swept >= SWEPT else SWEEP_EVERY)
 
-    def _send(self, table: sqlalchemy.Table, steps: dict[Stage | DeliveryStage | None, Step]) -> int:
+    def _send(self, table: sqlalchemy.Table, steps: dict[Stage | None, Step]) -> int:
         services, now = self._services, self._services.clock.now()
         with write(services.engine) as conn:
             stages = [stage for stage in steps if stage is not None]

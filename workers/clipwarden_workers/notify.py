@@ -1,13 +1,14 @@
 """The actor ``notify``: attempts to deliver callbacks, each signed anew, with the body as it was decided.
 
-A thread that has attempted an endpoint's delivery goes on with the endpoint's next one, handed out by the transaction
-that writes down how the last one went; after some of them the bus, and so other endpoints, come first again.
+A thread attempts a stretch of an endpoint's deliveries one after the other, and writes down together how they went. It
+goes on with the endpoint's next stretch, handed out by the same transaction, until the bus, and so other endpoints,
+come first again.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
 from sqlalchemy import Connection
 
 from clipwarden import metrics
@@ -16,54 +17,69 @@ from clipwarden.store.engine import write
 from clipwarden.store.leases import Due
 from clipwarden_workers import outcome, reporting, tasks
 from clipwarden_workers.bus import Step
+from clipwarden_workers.reporting import Attempted
 from clipwarden_workers.services import Services
 from clipwarden_workers.tasks import Task
 
-#: Deliveries that one message leads to at most.
-_AT_A_STRETCH = 16
+#: Deliveries of a stretch at most: what is sent once more when a process dies before it has written them down.
+_LONGEST = 64
+#: By how much a stretch is longer than the one before that went well.
+_GROWTH = 4
+#: Seconds after which a thread writes down what it has attempted, and after which it turns to the bus again.
+_REPORT_AFTER, _TURN = 1.0, 2.0
 
 
-def notify(services: Services, delivery_id: str, fence: int) -> None:
-    """Attempt the delivery, and some that follow it; what fails is due again by the schedule until it is exhausted."""
+def notify(services: Services, first_id: str, fence: int) -> None:
+    """Attempt a stretch, and some that follow it; what fails is due again by the schedule until it is exhausted."""
     now = services.clock.now()
     with write(services.engine) as conn:
-        task = tasks.take(conn, delivery_id, fence=fence, now=now, until=services.lease(now))
-    if task is None:
+        stretch: Sequence[Task] = tasks.take(conn, first_id, fence=fence, now=now, until=services.lease(now))
+    if not stretch:
         metrics.FENCED.labels(Step.NOTIFY).inc()
-    left = _AT_A_STRETCH
-    while task is not None:
-        left -= 1
-        task = _deliver(services, task, more=left > 0)
+    end = time.monotonic() + _TURN
+    while stretch:
+        stretch = _deliver(services, stretch, end)
 
 
-def _deliver(services: Services, task: Task, *, more: bool) -> Task | None:
-    """Attempt a delivery, and return the endpoint's next one, taken, where ``more`` are wanted and there is one."""
-    delivery = task.delivery
-    context = {"delivery_id": delivery.id, "moderation_id": delivery.moderation_id, "attempt": delivery.attempt + 1}
-    with (
-        structlog.contextvars.bound_contextvars(**context),
-        services.claims.holding(schema.deliveries, delivery.id, delivery.fence),
-    ):
+def _deliver(services: Services, stretch: Sequence[Task], end: float) -> Sequence[Task]:
+    """Attempt a stretch, and return the endpoint's next one, taken, where there is time and there is one."""
+    claims = [(task.delivery.id, task.delivery.fence) for task in stretch]
+    with services.claims.holding_all(schema.deliveries, claims):
+        attempted = _attempt(services, stretch)
+        return _report(services, stretch, attempted, more=time.monotonic() < end)
+
+
+def _attempt(services: Services, stretch: Sequence[Task]) -> list[Attempted]:
+    """Attempt one after the other, up to the first that fails: its endpoint may have to be left alone."""
+    end = time.monotonic() + _REPORT_AFTER
+    attempted = []
+    for task in stretch:
         found = outcome.attempt(services.egress, task, now=services.clock.now())
-        return _report(services, task, found, more=more)
+        attempted.append(Attempted(task=task, outcome=found))
+        if found.error is not None or time.monotonic() > end:
+            break
+    return attempted
 
 
-def _report(services: Services, task: Task, found: outcome.Outcome, *, more: bool) -> Task | None:
+def _report(
+    services: Services, stretch: Sequence[Task], attempted: Sequence[Attempted], *, more: bool
+) -> Sequence[Task]:
     now = services.clock.now()
     until = services.lease(now)
+    rest = stretch[len(attempted) :]
+    each = len(attempted) if rest else min(_LONGEST, _GROWTH * len(stretch))
     with write(services.engine) as conn:
-        report = reporting.report(conn, task, found, services.settings.callback, now=now, until=until)
-        following = _first(conn, task, report.handed_out, now, until) if more else None
-    if report.stage is None:
-        metrics.FENCED.labels(Step.NOTIFY).inc()
-        return None
-    reporting.announce(task, found, report, now)
-    for due in report.handed_out[1 if following is not None else 0 :]:
+        report = reporting.report(conn, attempted, rest, services.settings.callback, now=now, until=until, each=each)
+        following = _first(conn, stretch, report.handed_out, now, until) if more else []
+    reporting.announce(report)
+    for due in report.handed_out[1 if following else 0 :]:
         services.bus.send(Step.NOTIFY, due.id, due.fence)
     return following
 
 
-def _first(conn: Connection, before: Task, handed_out: Sequence[Due], now: datetime, until: datetime) -> Task | None:
+def _first(
+    conn: Connection, before: Sequence[Task], handed_out: Sequence[Due], now: datetime, until: datetime
+) -> Sequence[Task]:
     if not handed_out:
-        return None
+        return []
     return tasks.take(conn, handed_out[0].id, fence=handed_out[0].fence, now=now, until=until, before=before)

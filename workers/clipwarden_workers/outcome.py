@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from clipwarden import answers, callback, errors
+from clipwarden import answers, callback, errors, logs
 from clipwarden.egress import Egress
 from clipwarden.moderation import DeliveryStage
 from clipwarden_workers.tasks import Task
+
+log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +19,18 @@ class Outcome:
     """How an attempt went."""
 
     request_headers: Mapping[str, str]
+    begun: datetime
     seconds: float
     status: int | None = None  #: ``None`` where no answer came.
     headers: Mapping[str, str] | None = None
     body: bytes | None = None
     error: str | None = None  #: ``None`` for a success.
     refused: bool = False  #: The address must not be contacted.
+
+    @property
+    def ended(self) -> datetime:
+        """Return when it was known."""
+        return self.begun + timedelta(seconds=self.seconds)
 
     @property
     def gone(self) -> bool:
@@ -59,14 +67,21 @@ def attempt(egress: Egress, task: Task, *, now: datetime) -> Outcome:
     except (errors.DeliveryFailed, errors.DestinationRefused) as exc:
         return Outcome(
             request_headers=headers,
+            begun=now,
             seconds=time.monotonic() - began,
             status=exc.status if isinstance(exc, errors.DeliveryFailed) else None,
             error=str(exc),
             refused=isinstance(exc, errors.DestinationRefused),
         )
+    except Exception as exc:
+        # What one callback brings about must not have all be sent again that were attempted before it.
+        log.exception("attempt failed", delivery_id=delivery.id)
+        unexpected = f"unexpected {type(exc).__name__}"
+        return Outcome(request_headers=headers, begun=now, seconds=time.monotonic() - began, error=unexpected)
     well = 200 <= answer.status < 300  # noqa: PLR2004 # success, as HTTP spells it
     return Outcome(
         request_headers=headers,
+        begun=now,
         seconds=answer.seconds,
         status=answer.status,
         headers=answer.headers,

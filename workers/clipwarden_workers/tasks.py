@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from clipwarden import errors
-from clipwarden.moderation import Account, Delivery, DeliveryStage
+from clipwarden.moderation import Account, Delivery
 from clipwarden.settings import CallbackSettings
-from clipwarden.store import accounts, deliveries, endpoints, leases, schema
+from clipwarden.store import accounts, endpoints, stretches
 from clipwarden.store.endpoint_states import Limits
 
 
@@ -23,23 +23,25 @@ class Task:
 
 
 def take(
-    conn: Connection, delivery_id: str, *, fence: int, now: datetime, until: datetime, before: Task | None = None
-) -> Task | None:
-    """Take a delivery that was handed out; ``None`` when it was taken already or has moved on.
+    conn: Connection, first_id: str, *, fence: int, now: datetime, until: datetime, before: Sequence[Task] = ()
+) -> list[Task]:
+    """Take a stretch that was handed out; nothing when it was taken already or has moved on.
 
-    ``before`` is the one of the same endpoint that was just attempted: what signed that one signs this one.
+    ``before`` are those of the same endpoint that were just attempted: what signed them signs these.
     """
-    stages = (DeliveryStage.SENDING,)
-    row = leases.take(conn, schema.deliveries, delivery_id, fence=fence, until=until, stages=stages)
-    if row is None:
-        return None
-    delivery = deliveries.parse(row)
-    if before is not None and before.delivery.url == delivery.url:
-        return replace(before, delivery=delivery)
+    known = {task.delivery.url: task for task in before}
+    taken = []
+    for delivery in stretches.take(conn, first_id, fence=fence, until=until):
+        if delivery.url not in known:
+            known[delivery.url] = _task(conn, delivery, now)
+        taken.append(replace(known[delivery.url], delivery=delivery))
+    return taken
+
+
+def _task(conn: Connection, delivery: Delivery, now: datetime) -> Task:
     if (account := accounts.by_id(conn, delivery.account_id)) is None:
         raise errors.NotFound("the account is gone")
-    keys = endpoints.secrets_for(conn, account, delivery.url, now=now)
-    return Task(delivery=delivery, account=account, keys=keys)
+    return Task(delivery=delivery, account=account, keys=endpoints.secrets_for(conn, account, delivery.url, now=now))
 
 
 def limits(settings: CallbackSettings) -> Limits:

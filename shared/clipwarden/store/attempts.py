@@ -1,7 +1,8 @@
 """Attempts: the log of what was sent to whom, and how it was answered; kept for a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,8 +17,7 @@ KEPT = 4096
 _WITHHELD = frozenset({"x-cld-signature", "webhook-signature"})
 
 
-def record(
-    conn: Connection,
+def entry(
     delivery: Delivery,
     *,
     request_headers: Mapping[str, str],
@@ -27,22 +27,25 @@ def record(
     seconds: float,
     error: str | None,
     now: datetime,
-) -> None:
-    """Keep how one attempt went."""
-    conn.execute(
-        sa.insert(table).values(
-            id=ids.new_id(),
-            delivery_id=delivery.id,
-            attempt=delivery.attempt + 1,
-            request_headers={name: value for name, value in request_headers.items() if name.lower() not in _WITHHELD},
-            status=status,
-            response_headers=_cut(response_headers) if response_headers is not None else None,
-            response_body=_text(response_body) if response_body is not None else None,
-            seconds=seconds,
-            error=error,
-            created_at=now,
-        )
-    )
+) -> dict[str, Any]:
+    """Return what is kept of how one attempt went."""
+    return {
+        "id": ids.new_id(),
+        "delivery_id": delivery.id,
+        "attempt": delivery.attempt + 1,
+        "request_headers": {name: value for name, value in request_headers.items() if name.lower() not in _WITHHELD},
+        "status": status,
+        "response_headers": _cut(response_headers) if response_headers is not None else None,
+        "response_body": _text(response_body) if response_body is not None else None,
+        "seconds": seconds,
+        "error": error,
+        "created_at": now,
+    }
+
+
+def record(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Keep how attempts went."""
+    conn.execute(sa.insert(table), list(entries))
 
 
 def of_delivery(conn: Connection, delivery_id: str) -> list[Attempt]:

@@ -13,6 +13,9 @@ from clipwarden.store.schema import deliveries
 
 _c = deliveries.c
 
+#: ``last_error`` of what was not attempted, or not again, because nothing of its endpoint is.
+DISABLED = "the endpoint is disabled"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryCount:
@@ -55,7 +58,7 @@ def add(
         "body": body,
         "stage": DeliveryStage.FAILED if disabled else DeliveryStage.WAITING,
         "due_at": None if disabled else due_at,
-        "last_error": "the endpoint is disabled" if disabled else None,
+        "last_error": DISABLED if disabled else None,
         "fence": 0,
         "attempt": 0,
         "created_at": now,

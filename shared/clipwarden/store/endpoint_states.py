@@ -80,26 +80,33 @@ def due(conn: Connection, *, now: datetime, limit: int) -> list[EndpointState]:
     return [parse(row) for row in conn.execute(query.limit(limit).with_for_update(skip_locked=True)).mappings()]
 
 
-def hand_out(conn: Connection, state: EndpointState, limits: Limits, *, now: datetime, until: datetime) -> list[Due]:
-    """Return deliveries of a locked state that may be attempted now, leased until then, the longest overdue first."""
+def hand_out(
+    conn: Connection, state: EndpointState, limits: Limits, *, now: datetime, until: datetime, each: int = 1
+) -> list[Due]:
+    """Lease deliveries of a locked state that may be attempted now until then, the longest overdue first.
+
+    Returned is the first of each stretch: of ``each`` deliveries at most, to be attempted one after the other.
+    """
     if state.disabled_at is not None or (state.paused_until is not None and state.paused_until > now):
         _look_again(conn, state, at=_held(state, now) if state.disabled_at is None and _next(conn, state) else None)
         return []
     room = _room(conn, state, limits)
-    granted, next_at = _granted(state, limits, room, now)
+    # One that has been paused shows with a single attempt whether it is well.
+    granted, next_at = _granted(state, limits, room if state.trips else room * each, now)
     found = _waiting(conn, state, now, granted)
-    if found:
-        lease = sa.update(deliveries).where(_d.id.in_([one.id for one in found]))
-        conn.execute(lease.values(stage=str(DeliveryStage.SENDING), due_at=until))
+    stretches = [found[number::room] for number in range(min(room, len(found)))]
+    for stretch in stretches:
+        lease = sa.update(deliveries).where(_d.id.in_([one.id for one in stretch]))
+        conn.execute(lease.values(stage=str(DeliveryStage.SENDING), due_at=until, led_by=stretch[0].id))
     changes: dict[str, Any] = {}
     if limits.rate:
         changes["next_at"] = max(state.next_at or now, now) + timedelta(seconds=len(found) / limits.rate)
-    # Where there is no room, the attempt that ends first looks again.
-    upcoming = _next(conn, state) if len(found) < room else None
+    # Where there is no room, the stretch that ends first looks again.
+    upcoming = _next(conn, state) if len(stretches) < room else None
     if upcoming is not None and next_at is not None and len(found) == granted:
         upcoming = max(upcoming, next_at)
     _look_again(conn, state, at=upcoming, **changes)
-    return found
+    return [stretch[0] for stretch in stretches]
 
 
 def succeeded(conn: Connection, state: EndpointState, limits: Limits, *, now: datetime) -> EndpointState:
@@ -160,8 +167,8 @@ def _held(state: EndpointState, moment: datetime) -> datetime:
 
 
 def _room(conn: Connection, state: EndpointState, limits: Limits) -> int:
-    """Return how many more attempts may run; one that has been paused shows with a single one that it is well."""
-    sending = sa.select(sa.func.count()).where(
+    """Return how many more attempts may run: of each stretch, one does."""
+    sending = sa.select(sa.func.count(sa.distinct(sa.func.coalesce(_d.led_by, _d.id)))).where(
         _d.endpoint_state_id == state.id, one_of(_d.stage, [DeliveryStage.SENDING]), _d.due_at.is_not(None)
     )
     most = 1 if state.trips else min(state.width, limits.concurrency)

@@ -44,11 +44,16 @@ def take(
 
 
 def renew(conn: Connection, table: sa.Table, held: Collection[tuple[str, int]], *, until: datetime) -> int:
-    """Prolong the leases that these (id, fence) still hold, and return how many those are."""
+    """Prolong the leases that these (id, fence) still hold, and return how many those are.
+
+    Rows that somebody else has locked are left: whoever ends a lease now may wait for no other row of these.
+    """
     if not held:
         return 0
-    still = sa.tuple_(table.c.id, table.c.fence).in_(held)
-    return conn.execute(sa.update(table).where(still).values(due_at=until)).rowcount
+    still = (
+        sa.select(table.c.id).where(sa.tuple_(table.c.id, table.c.fence).in_(held)).with_for_update(skip_locked=True)
+    )
+    return conn.execute(sa.update(table).where(table.c.id.in_(still)).values(due_at=until)).rowcount
 
 
 def advance(conn: Connection, table: sa.Table, id: str, *, fence: int, now: datetime, **changes: Any) -> bool:

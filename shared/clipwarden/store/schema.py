@@ -425,6 +425,8 @@ deliveries = sa.Table(
     *_word("stage", DeliveryStage),
     _optional("due_at", UtcDateTime),
     _number("fence"),
+    # While it is sent: the first of those that one thread attempts one after the other.
+    _optional("led_by", sa.Uuid(as_uuid=False)),
     _number("attempt"),
     _optional("last_status", sa.Integer),
     _optional("last_error"),
