@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clipwarden.moderation import Moderation, Stage
+from clipwarden.moderation import Moderation, Status
 from clipwarden.store import moderations
 from clipwarden.store.schema import assets
 from clipwarden.store.schema import moderations as table
@@ -20,9 +20,15 @@ def decisions_about(conn: Connection, asset_id: str) -> int:
 
 
 def ended_chain(conn: Connection, decided: Moderation) -> list[Moderation]:
-    """Return all moderations of a request for several, in their order, once none of them goes on; else nothing."""
+    """Return all moderations of a request for several, in their order, once none of them goes on; else nothing.
+
+    What counts is what the outside sees: a job may run on whose moderation is decided. One that an abort has kept from
+    beginning does not go on, either, unless somebody lets it.
+    """
     if decided.chain is None:
         return []
     query = sa.select(table).where(_c.chain == decided.chain).order_by(_c.chain_position)
     found = [moderations.parse(row) for row in conn.execute(query).mappings()]
-    return found if all(one.stage is Stage.DECIDED for one in found) else []
+    statuses = {one.status for one in found}
+    going = {Status.PENDING} if Status.ABORTED in statuses else {Status.PENDING, Status.QUEUED}
+    return [] if statuses & going else found
