@@ -80,8 +80,9 @@ def test_an_endpoint_may_have_a_secret_of_its_own(pipeline: Pipeline) -> None:
     with write(services.engine) as conn:
         endpoints.create(conn, account_id=account.id, url=url, event_type="moderation", now=now)
         own = endpoints.rotate(conn, account, url, until=now, now=now)
-    deliveries = ended(pipeline, pipeline.submit())
-    assert sorted(one.url for one in deliveries) == sorted([pipeline.receiver.url, url])
+    ended(pipeline, pipeline.submit())
+    (listed,) = ended(pipeline, pipeline.submit(notification_url=None))
+    assert listed.url == url
     keys = {call.path: own if "own" in call.path else account.webhook_secret for call in pipeline.receiver.received}
     assert len(keys) == 2
     for call in pipeline.receiver.received:
@@ -98,14 +99,31 @@ def test_an_endpoint_that_is_gone_is_told_no_more_and_another_one_of_the_account
             endpoints.create(conn, account_id=account.id, url=url, event_type=event, now=now)
         conn.commit()
         gone.answer_next(Answer(status=410), times=2)
-        first = pipeline.submit()
+        first = pipeline.submit(notification_url=None)
         eventually(lambda: other.received, within=20)
         assert other.received[0].payload["notification_type"] == "endpoint_disabled"
         assert (other.received[0].payload["endpoint"], other.received[0].verified) == (gone.url, True)
         assert {one.url: one.stage for one in pipeline.deliveries(first)}[gone.url] is DeliveryStage.FAILED
-        (pipeline_only,) = ended(pipeline, pipeline.submit())
-        assert pipeline_only.url == pipeline.receiver.url
+        second = pipeline.submit(notification_url=None)
+        pipeline.decided(second)
+        assert pipeline.deliveries(second) == []
         assert len(gone.received) == 1
+
+
+def test_a_url_that_only_calls_name_is_told_no_more_once_it_is_gone(pipeline: Pipeline) -> None:
+    account, services = tenant(pipeline), pipeline.services
+    with Receiver(secret=SECRET) as gone:
+        gone.answer_next(Answer(status=410))
+        first = pipeline.submit(notification_url=gone.url)
+        ended(pipeline, first, DeliveryStage.FAILED)
+        second = pipeline.submit(notification_url=gone.url)
+        pipeline.decided(second)
+        assert pipeline.deliveries(second) == []
+        with write(services.engine) as conn:
+            assert endpoints.of_account(conn, account.id) == []
+            assert endpoints.enable(conn, account.id, gone.url, now=services.clock.now())
+        ended(pipeline, pipeline.submit(notification_url=gone.url))
+        assert len(gone.received) == 2
 
 
 def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(pipeline: Pipeline) -> None:

@@ -36,7 +36,7 @@ def told(gateway: Gateway, count: int) -> list[dict[str, Any]]:
 
 def send(gateway: Gateway, **options: Any) -> dict[str, Any]:
     named = {"notification_url": gateway.pipeline.receiver.url, "resource_type": "video"}
-    answer: dict[str, Any] = upload(str(gateway.pipeline.clips("plain")), **named, **gateway.cloud, **options)
+    answer: dict[str, Any] = upload(str(gateway.pipeline.clips("plain")), **(named | gateway.cloud | options))
     return answer
 
 
@@ -71,15 +71,17 @@ def test_a_chain_ends_with_a_summary(gateway: Gateway) -> None:
     assert summary["moderation_sequence"] == 2
 
 
-def test_a_trigger_is_told_whatever_the_upload_names(gateway: Gateway) -> None:
+def test_triggers_are_told_unless_the_upload_names_a_url(gateway: Gateway) -> None:
     create_trigger(uri=gateway.pipeline.receiver.url + "/trigger", event_type="moderation", **gateway.cloud)
     send(gateway, public_id="a", moderation="aws_rek_video")
+    told(gateway, 2)
+    send(gateway, public_id="b", moderation="aws_rek_video", notification_url=None)
     told(gateway, 3)
     calls = gateway.pipeline.receiver.received
-    assert sorted((call.path, call.payload["notification_type"]) for call in calls) == [
-        ("/callbacks", "moderation"),
-        ("/callbacks", "upload"),
-        ("/callbacks/trigger", "moderation"),
+    assert sorted((call.path, call.payload["notification_type"], call.payload["public_id"]) for call in calls) == [
+        ("/callbacks", "moderation", "a"),
+        ("/callbacks", "upload", "a"),
+        ("/callbacks/trigger", "moderation", "b"),
     ]
     with read(gateway.services.engine) as conn:
         account = accounts.by_name(conn, "default")

@@ -16,6 +16,8 @@ from clipwarden.store.schema import endpoints as table
 MOST = 30
 #: The type of the endpoint that is an account's own notification URL, and the type that means every event.
 DEFAULT, ALL = "default", "all"
+#: The type of a URL that calls have named, and that wants no more. No trigger's type has a hyphen.
+NAMED = "per-call"
 
 _c = table.c
 
@@ -24,7 +26,7 @@ def create(conn: Connection, *, account_id: str, url: str, event_type: str, now:
     """Create an endpoint; raises Conflict where there is the same one, and when there are too many."""
     # Whoever creates one waits for whoever does at the same time: they are counted.
     conn.execute(sa.select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
-    count = sa.select(sa.func.count()).where(_c.account_id == account_id, _c.event_type != DEFAULT)
+    count = sa.select(sa.func.count()).where(_c.account_id == account_id, _c.event_type.not_in([DEFAULT, NAMED]))
     if conn.execute(count).scalar_one() >= MOST:
         raise errors.Conflict(f"An account has at most {MOST} triggers")
     if (made := _made(conn, account_id, url, event_type, now)) is None:
@@ -34,7 +36,7 @@ def create(conn: Connection, *, account_id: str, url: str, event_type: str, now:
 
 def of_account(conn: Connection, account_id: str, event_type: str | None = None) -> list[Endpoint]:
     """Return an account's endpoints, for one event or all, the oldest first; not its own notification URL."""
-    query = sa.select(table).where(_c.account_id == account_id, _c.event_type != DEFAULT)
+    query = sa.select(table).where(_c.account_id == account_id, _c.event_type.not_in([DEFAULT, NAMED]))
     if event_type is not None:
         query = query.where(_c.event_type == event_type)
     return [parse(row) for row in conn.execute(query.order_by(_c.created_at, _c.id)).mappings()]
@@ -72,15 +74,17 @@ def at(conn: Connection, account_id: str, url: str) -> list[Endpoint]:
 def told(conn: Connection, account: Account, event_type: str, named: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the URLs that are to be told of an event, each once.
 
-    Those that the call itself has named are told instead of the account's own; the endpoints of this event, and of all
-    events, are told whatever call has led to it.
+    Those that the call itself has named are told instead of all others; without any, the account's own, and the
+    endpoints of this event and of all events. What is disabled is not told.
     """
-    query = sa.select(table).where(_c.account_id == account.id, _c.event_type.in_([event_type, ALL, DEFAULT]))
-    known = [parse(row) for row in conn.execute(query.order_by(_c.created_at, _c.id)).mappings()]
-    mute = {one.url for one in known if one.event_type == DEFAULT and not one.enabled}
-    own = [account.notification_url] if account.notification_url and account.notification_url not in mute else []
-    listed = [one.url for one in known if one.event_type != DEFAULT and one.enabled]
-    return tuple(dict.fromkeys([*(tuple(named) or own), *listed]))
+    asked = tuple(named)
+    own = asked or ((account.notification_url,) if account.notification_url else ())
+    wanted = _c.url.in_(own) if asked else sa.or_(_c.event_type.in_([event_type, ALL]), _c.url.in_(own))
+    query = sa.select(table).where(_c.account_id == account.id, wanted).order_by(_c.created_at, _c.id)
+    known = [parse(row) for row in conn.execute(query).mappings()]
+    mute = {one.url for one in known if not one.enabled}
+    listed = [one.url for one in known if one.event_type in (event_type, ALL)] if not asked else []
+    return tuple(url for url in dict.fromkeys([*own, *listed]) if url not in mute)
 
 
 def redirect(conn: Connection, account_id: str, id: str, *, url: str, now: datetime) -> Endpoint | None:
@@ -103,8 +107,9 @@ def delete(conn: Connection, account_id: str, id: str) -> bool:
 
 def disable(conn: Connection, account: Account, url: str, *, reason: str, now: datetime) -> bool:
     """Tell a URL of no further event until it is enabled, and say whether it was to be told of any."""
-    if account.notification_url == url:
-        _made(conn, account.id, url, DEFAULT, now)
+    own = account.notification_url == url
+    if own or not at(conn, account.id, url):
+        _made(conn, account.id, url, DEFAULT if own else NAMED, now)
     values = {"enabled": False, "disabled_at": now, "disabled_reason": reason, "updated_at": now}
     enabled = sa.update(table).where(_c.account_id == account.id, _c.url == url, _c.enabled)
     return conn.execute(enabled.values(**values)).rowcount > 0
