@@ -13,7 +13,7 @@ from clipwarden.moderation import Status
 from clipwarden.settings import MediaSettings, UploadSettings
 from clipwarden.store import moderations
 from clipwarden.store.engine import read, write
-from clipwarden_api.room import PLACE, Room
+from clipwarden_api.room import Room
 from clipwarden_local.analysis.scripted import Script
 from fixtures.pipeline import REGION, Pipeline
 from fixtures.redis import unused_port
@@ -121,7 +121,7 @@ def test_the_places_that_uploads_hold_are_counted_until_they_are_given_back() ->
     since = Since(("clipwarden_upload_places", {}), ("clipwarden_upload_places_taken", {}))
 
     async def used() -> list[list[float]]:
-        room = Room(UploadSettings(memory=2 * PLACE, patience=0.01))
+        room = Room(UploadSettings(memory=32 * 1024**2, patience=0.01))
         seen = []
         await room.enter()
         assert await room.extend()

@@ -50,7 +50,7 @@ def take(conn: Connection, first: leases.Due, until: float = 900) -> list[Delive
 
 
 def staged(conn: Connection, stage: DeliveryStage) -> list[str]:
-    found = replays.found(conn, replays.Search(stage=stage), limit=100)
+    found, _ = replays.page(conn, replays.Search(stage=stage), limit=100)
     return [one.id for one in sorted(found, key=lambda one: (one.due_at or START, one.id))]
 
 

@@ -53,7 +53,9 @@ class Endpoint(Saying):
 
     id: str
     url: str
-    event_type: str = Field(description="Or `all`; `default` is the account's own notification URL.")
+    event_type: str = Field(
+        description="Or `all`; `default`: the account's own URL; `per-call`: one that calls named, told no more."
+    )
     enabled: bool
     disabled_at: datetime | None
     disabled_reason: str | None
