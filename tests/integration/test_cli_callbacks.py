@@ -156,3 +156,14 @@ def test_a_test_event_needs_a_url(told: list[Delivery], capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         main(["endpoints", "test", "shop"])
     assert "has no notification URL: name one" in capsys.readouterr().err
+
+
+def test_an_endpoint_is_added_once_and_removed(told: list[Delivery], capsys: pytest.CaptureFixture[str]) -> None:
+    del told
+    added = run(capsys, "endpoints", "add", "shop", URL, "--event", "moderation")
+    assert added == {"url": URL, "event_type": "moderation"}
+    assert "already" in run(capsys, "endpoints", "add", "shop", URL, "--event", "moderation")["error"]["message"]
+    assert "not public" in run(capsys, "endpoints", "add", "shop", "http://10.0.0.1/in")["error"]["message"]
+    assert [one["url"] for one in run(capsys, "endpoints", "list", "shop")["endpoints"]] == [URL]
+    assert run(capsys, "endpoints", "remove", "shop", URL, "--event", "moderation")["removed"]
+    assert "is not told" in run(capsys, "endpoints", "remove", "shop", URL)["error"]["message"]

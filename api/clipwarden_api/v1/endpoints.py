@@ -5,8 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from clipwarden import errors, telling
-from clipwarden.egress.addresses import permitted
-from clipwarden.egress.destination import Destination
+from clipwarden.egress.destination import require_callable
 from clipwarden.moderation import Endpoint as Row
 from clipwarden.moderation import EndpointState
 from clipwarden.store import endpoint_states, endpoints
@@ -119,13 +118,11 @@ def _require_listed(row: Row) -> None:
 
 
 def _require_callable(call: Call, url: str) -> None:
-    """Raise Problem for what can be seen from the URL alone never to be called; names are resolved at each call."""
+    """Raise Problem for a URL that is never called."""
     try:
-        literal = Destination.parse(url).literal
+        require_callable(url, call.services.settings.callback.allow_networks)
     except errors.DestinationRefused as exc:
         raise problems.fault("/url", str(exc)) from exc
-    if literal is not None and not permitted(literal, call.services.settings.callback.allow_networks):
-        raise problems.fault("/url", "this address is not public, and CLIPWARDEN_CALLBACK__ALLOW_NETWORKS has it not")
 
 
 def _shown(conn: Connection, call: Call, row: Row) -> Endpoint:

@@ -1,4 +1,4 @@
-"""List an account's endpoints and how they fare, test one, enable it again, or show and replace what signs."""
+"""Add endpoints to an account, list how they fare, test one, enable it again, or show and replace what signs."""
 
 import argparse
 import time
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from clipwarden import errors, telling
 from clipwarden.cli import output
 from clipwarden.cli.database import connected
+from clipwarden.egress.destination import require_callable
 from clipwarden.moderation import Account, Delivery, DeliveryStage
 from clipwarden.settings import Settings
 from clipwarden.store import accounts, deliveries, endpoint_states, endpoints
@@ -22,18 +23,24 @@ _FARES = ("origin", "state", "failures", "paused_until", "failing_since", "disab
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list|test|enable|disable|secret|rotate")
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="list|add|remove|test|enable|disable|secret|rotate"
+    )
     listing = actions.add_parser("list", help="list an account's endpoints, and how their servers fare")
+    adding = actions.add_parser("add", help="have a URL told of the account's events")
+    removing = actions.add_parser("remove", help="forget an endpoint; what waits for it is still delivered")
     testing = actions.add_parser("test", help="send a test event, and say how it was answered")
     enabling = actions.add_parser("enable", help="call an endpoint again that was disabled")
     disabling = actions.add_parser("disable", help="call an endpoint no more")
     showing = actions.add_parser("secret", help="show the secret by which callbacks are verified")
     rotating = actions.add_parser("rotate", help="make a new secret; the old one signs beside it for a while")
-    for one in (listing, testing, enabling, disabling, showing, rotating):
+    for one in (listing, adding, removing, testing, enabling, disabling, showing, rotating):
         one.add_argument("account", help="the account's name")
         one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
-    for one in (enabling, disabling):
+    for one in (adding, removing, enabling, disabling):
         one.add_argument("url")
+    for one in (adding, removing):
+        one.add_argument("--event", default=endpoints.ALL, metavar="EVENT", help="such as moderation (default: all)")
     testing.add_argument("url", nargs="?", help="default: the account's notification URL")
     testing.add_argument(
         "--wait", type=float, default=20, metavar="SECONDS", help="for the first attempt to end (default 20)"
@@ -44,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for."""
-    acts = {"enable": _switch, "disable": _switch, "secret": _secret, "rotate": _rotate}
+    acts = {"add": _add, "remove": _remove, "enable": _switch, "disable": _switch, "secret": _secret, "rotate": _rotate}
     with connected() as (settings, engine):
         if arguments.action == "list":
             return _list(engine, arguments)
@@ -130,6 +137,27 @@ def _attempted(engine: Engine, made: Delivery, *, patience: float) -> Delivery:
         if found.attempt or found.stage in (DeliveryStage.DELIVERED, DeliveryStage.FAILED) or time.monotonic() > ends:
             return found
         time.sleep(0.1)
+
+
+def _add(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> dict[str, Any]:
+    require_callable(arguments.url, settings.callback.allow_networks)
+    if arguments.event in (endpoints.DEFAULT, endpoints.NAMED):
+        raise errors.Conflict(f"{arguments.event!r} is no event: `clipwarden account` sets the account's own URL")
+    with write(engine) as conn:
+        account, now = _account(conn, arguments.account), DatabaseClock(engine).now()
+        about = {"url": arguments.url, "event_type": arguments.event}
+        endpoints.create(conn, account_id=account.id, **about, now=now)
+    return about
+
+
+def _remove(engine: Engine, _: Settings, arguments: argparse.Namespace) -> dict[str, Any]:
+    with write(engine) as conn:
+        account = _account(conn, arguments.account)
+        found = [one for one in endpoints.at(conn, account.id, arguments.url) if one.event_type == arguments.event]
+        if not found:
+            raise errors.NotFound(f"the account is not told of {arguments.event} at this URL")
+        endpoints.delete(conn, account.id, found[0].id)
+    return {"url": arguments.url, "event_type": arguments.event, "removed": True}
 
 
 def _switch(engine: Engine, _: Settings, arguments: argparse.Namespace) -> dict[str, Any]:

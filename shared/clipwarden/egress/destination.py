@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import SplitResult, quote, urlsplit
@@ -57,6 +58,15 @@ class Destination:
         """Return what the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def require_callable(url: str, allowed: Iterable[addresses.Network]) -> None:
+    """Raise DestinationRefused for what can be seen from a URL alone never to be called; nothing is resolved."""
+    address = Destination.parse(url).literal
+    if address is not None and not addresses.permitted(address, allowed):
+        raise DestinationRefused(
+            f"{redact(url)}: this address is not public; CLIPWARDEN_CALLBACK__ALLOW_NETWORKS names the exceptions"
+        )
 
 
 def redact(url: str) -> str:
