@@ -43,7 +43,7 @@ def attempted(task: Task, status: int = 200) -> Attempted:
 
 def report(conn: Connection, done: list[Attempted], rest: list[Task], seconds: float = 60) -> reporting.Report:
     moments = {"now": at(seconds), "until": at(seconds + 60)}
-    return reporting.report(conn, done, rest, SETTINGS, **moments, each=4)
+    return reporting.report(conn, done, rest, SETTINGS, **moments, each=2)
 
 
 def seen(conn: Connection, stretch: list[Task]) -> list[tuple[DeliveryStage, int, Any]]:

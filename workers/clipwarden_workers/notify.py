@@ -23,8 +23,8 @@ from clipwarden_workers.tasks import Task
 
 #: Deliveries of a stretch at most: what is sent once more when a process dies before it has written them down.
 _LONGEST = 64
-#: By how much a stretch is longer than the one before that went well.
-_GROWTH = 4
+#: By how much a stretch may be longer than the one before that went well, and seconds that it is to take at most.
+_GROWTH, _WORTH = 4, 0.5
 #: Seconds after which a thread writes down what it has attempted, and after which it turns to the bus again.
 _REPORT_AFTER, _TURN = 1.0, 2.0
 
@@ -67,7 +67,7 @@ def _report(
     now = services.clock.now()
     until = services.lease(now)
     rest = stretch[len(attempted) :]
-    each = len(attempted) if rest else min(_LONGEST, _GROWTH * len(stretch))
+    each = _each(attempted, len(attempted) if rest else _GROWTH * len(stretch))
     with write(services.engine) as conn:
         report = reporting.report(conn, attempted, rest, services.settings.callback, now=now, until=until, each=each)
         following = _first(conn, stretch, report.handed_out, now, until) if more else []
@@ -75,6 +75,12 @@ def _report(
     for due in report.handed_out[1 if following else 0 :]:
         services.bus.send(Step.NOTIFY, due.id, due.fence)
     return following
+
+
+def _each(attempted: Sequence[Attempted], most: int) -> int:
+    """Return how long the next stretches may be: those of an endpoint that answers slowly go out side by side."""
+    pace = sum(one.outcome.seconds for one in attempted) / len(attempted)
+    return max(1, min(_LONGEST, most, int(_WORTH / max(pace, 1e-6))))
 
 
 def _first(

@@ -94,7 +94,8 @@ def hand_out(
     # One that has been paused shows with a single attempt whether it is well.
     granted, next_at = _granted(state, limits, room if state.trips else room * each, now)
     found = _waiting(conn, state, now, granted)
-    stretches = [found[number::room] for number in range(min(room, len(found)))]
+    count = min(room, -(-len(found) // each))
+    stretches = [found[number::count] for number in range(count)]
     for stretch in stretches:
         lease = sa.update(deliveries).where(_d.id.in_([one.id for one in stretch]))
         conn.execute(lease.values(stage=str(DeliveryStage.SENDING), due_at=until, led_by=stretch[0].id))
