@@ -1,7 +1,8 @@
 """What the labels of one moment prove: which stand for themselves, and which only repeat what lies below them."""
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class Place:
     limit: float
     key: Path  #: The path, whatever the case of its names.
     above: tuple[Path, ...]  #: The keys of all its ancestors.
+    lineage: tuple[str, ...]  #: The label's name, its parent's, and those of further ancestors that it is placed by.
 
 
 def read(element: Mapping[str, Any]) -> Sighting:
@@ -75,10 +77,16 @@ class Atlas:
         parents = _parents(group) if strange else {}
         return [(self._known.get(called) or self._look_up(called, parents), group[called]) for called in group]
 
+    def at(self, lineage: Sequence[str]) -> Place:
+        """Return the place that has this lineage."""
+        name, *upwards = lineage
+        parents = {lower.casefold(): upper for lower, upper in itertools.pairwise(upwards)}
+        return self._look_up((name, upwards[0]), parents)
+
     def _look_up(self, called: Called, parents: Mapping[str, str]) -> Place:
         name, parent = called
         if (category := self.taxonomy.find(name, parent)) is not None:
-            place = _place(self.policy.rule_for(category))
+            place = _place(self.policy.rule_for(category), called)
         else:
             place = self._stray(name, parent, parents)
         lasting = category is not None or not parent or self._named(parent) is not None
@@ -92,21 +100,20 @@ class Atlas:
         It stands below the nearest ancestor that is known, and is judged by the stricter of that one's rule and, where
         the name is known from elsewhere, of that one's.
         """
-        between: list[str] = []
+        upwards: list[str] = []
+        anchor: Category | None = None
         for ancestor in _chain(parent, parents):
+            upwards.append(ancestor)
             if (anchor := self._named(ancestor)) is not None:
                 break
-            between.insert(0, ancestor)
-        else:
-            anchor = None
+        between = reversed(upwards[:-1] if anchor else upwards)
         path = (*(anchor.path if anchor else ()), *between, name)
         namesakes = (found for found in (anchor, self._named(name)) if found is not None)
-        return _place(
-            strictest(
-                map(self.policy.rule_for, namesakes),
-                Category(path=path, taxonomy=self.taxonomy.version),
-            )
+        rule = strictest(
+            map(self.policy.rule_for, namesakes),
+            Category(path=path, taxonomy=self.taxonomy.version),
         )
+        return _place(rule, (name, *(upwards or [parent])))
 
     def _named(self, name: str) -> Category | None:
         """Return the category of a name, looking into the other taxonomy last."""
@@ -141,9 +148,10 @@ def _chain(parent: str, parents: Mapping[str, str]) -> Iterator[str]:
         parent = parents.get(parent.casefold(), "")
 
 
-def _place(rule: Rule) -> Place:
+def _place(rule: Rule, lineage: tuple[str, ...]) -> Place:
     key = tuple(name.casefold() for name in rule.category.path)
-    return Place(rule=rule, limit=rule.limit, key=key, above=tuple(key[:depth] for depth in range(1, len(key))))
+    above = tuple(key[:depth] for depth in range(1, len(key)))
+    return Place(rule=rule, limit=rule.limit, key=key, above=above, lineage=lineage)
 
 
 def _unreadable(element: object, expected: str) -> ResultsUnreadable:

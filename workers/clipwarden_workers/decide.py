@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from clipwarden import decisions, errors, labels, logs, metrics
+from clipwarden.gist import Condenser, Gist
 from clipwarden.moderation import Moderation, Stage
+from clipwarden.store import gists
 from clipwarden.store.engine import write
 from clipwarden.taxonomy import canonical, slug
 from clipwarden.verdict import Verdict, judge
@@ -20,7 +22,7 @@ def decide(services: Services, moderation: Moderation) -> None:
     Another one's labels may be gone by now; then a job of its own is queued.
     """
     try:
-        verdict = _judge(services, moderation)
+        verdict, gist = _judge(services, moderation)
     except errors.MediaNotFound as exc:
         if not _needs_a_job(moderation):
             raise
@@ -37,6 +39,9 @@ def decide(services: Services, moderation: Moderation) -> None:
             public_url=services.public_url,
             now=now,
         )
+        # Labels of another one's job are its own to keep the gist of, and may not be all of them here.
+        if decided is not None and gist is not None and moderation.labels_of is None:
+            gists.keep(conn, moderation.labels_key or "", gist, now=now)
     if decided is None:
         return
     log.info("moderation decided", status=decided.status, labels=verdict.label_count)
@@ -55,9 +60,11 @@ def _count(decided: Moderation, verdict: Verdict, now: datetime) -> None:
         metrics.REASONS.labels(category).inc()
 
 
-def _judge(services: Services, moderation: Moderation) -> Verdict:
+def _judge(services: Services, moderation: Moderation) -> tuple[Verdict, Gist | None]:
     kept = labels.judged(services.media, services.settings.media.bucket, moderation)
-    return judge(kept, policy_of(services, moderation), model_version=moderation.model_version)
+    condenser = Condenser(moderation.model_version)
+    verdict = judge(condenser.passing(kept), policy_of(services, moderation), model_version=moderation.model_version)
+    return verdict, condenser.gist()
 
 
 def _needs_a_job(moderation: Moderation) -> bool:

@@ -409,6 +409,15 @@ moderations = sa.Table(
     sa.UniqueConstraint("request_token"),
 )
 
+# What any policy needs to know of labels that are kept; the labels themselves are beside the media.
+gists = sa.Table(
+    "gists",
+    metadata,
+    sa.Column("labels_key", sa.Text, primary_key=True),
+    _text("gist"),
+    _moment("created_at"),
+)
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
