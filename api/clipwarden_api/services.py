@@ -1,6 +1,7 @@
 """What the gateway works with, built once per process."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
@@ -29,6 +30,7 @@ class Services:
     room: Room  #: For the bytes of all uploads at once.
     allowances: Allowances
     links: Links  #: Tells the folder store's own URLs.
+    simulating: threading.Lock = field(default_factory=threading.Lock)  #: Held while a policy is simulated.
 
     @property
     def public_url(self) -> str:

@@ -10,7 +10,7 @@
     │   ├── AnalysisUnavailable        Rekognition failed or throttled
     │   ├── SlotsExhausted             Rekognition has no free job slot
     │   ├── DeliveryFailed             a callback was not acknowledged
-    │   ├── Overloaded                 a process has no memory left for an upload
+    │   ├── Overloaded                 a process has no room for more of the kind
     │   └── BodyStalled                a request's body comes too slowly
     └── PermanentError                 trying again changes nothing
         ├── PolicyError                a moderation parameter cannot be read
@@ -95,7 +95,7 @@ class DeliveryFailed(TransientError):
 
 
 class Overloaded(TransientError):
-    """Raised when a process holds as much of other uploads in memory as it may."""
+    """Raised when a process has as much to do of a kind as it may: uploads in memory, or simulations."""
 
     code = "overloaded"
 

@@ -3,6 +3,7 @@
 This module is not imported with ``clipwarden``: it needs the database's and the media store's libraries.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from clipwarden.moderation import Location, Moderation
 from clipwarden.policy import Policy
 from clipwarden.store import accounts, assets, audit, moderations
 from clipwarden.store.engine import read, write
-from clipwarden.verdict import Judge, Verdict
+from clipwarden.verdict import Judge, Label, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +52,12 @@ def rejudge(engine: Engine, media: MediaStore, moderation_id: str, parameter: st
     other = Policy.parse(parameter, default_taxonomy=taxonomy)
     _require_enough(moderation, kept_from, other)
     present = Policy.parse(moderation.policy, default_taxonomy=taxonomy)
-    verdicts = _judge(media, bucket, moderation, (present, other))
+    kept = labels.read(media, Location(bucket=bucket, key=moderation.labels_key or ""))
+    by_present, by_other = verdicts(kept, moderation.model_version, (present, other))
     return Rejudgement(
         moderation=moderation,
-        present=Judged(policy=present, verdict=verdicts[0]),
-        other=Judged(policy=other, verdict=verdicts[1]),
+        present=Judged(policy=present, verdict=by_present),
+        other=Judged(policy=other, verdict=by_other),
         replaced=asset is None or asset.version != moderation.asset_version,
     )
 
@@ -127,12 +129,15 @@ def _lowest(policy: Policy) -> str:
     return str(min(written, key=lambda setting: setting.threshold or 0, default="the default threshold"))
 
 
-def _judge(media: MediaStore, bucket: str, moderation: Moderation, policies: tuple[Policy, ...]) -> list[Verdict]:
+def verdicts(
+    kept: Iterable[Label], model_version: str | None, policies: tuple[Policy, Policy]
+) -> tuple[Verdict, Verdict]:
     """Read the labels once, and give each policy those that a job for it would have reported."""
-    judges = [(Judge(policy, moderation.model_version), policy.min_confidence) for policy in policies]
-    for label in labels.read(media, Location(bucket=bucket, key=moderation.labels_key or "")):
+    judges = [(Judge(policy, model_version), policy.min_confidence) for policy in policies]
+    for label in kept:
         confidence = evidence.read(label).confidence
         for judge, needed in judges:
             if confidence >= needed:
                 judge.add(label)
-    return [judge.verdict() for judge, _ in judges]
+    present, other = (judge.verdict() for judge, _ in judges)
+    return present, other

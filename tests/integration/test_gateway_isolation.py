@@ -106,6 +106,7 @@ EXPECTED = {
     "POST /v1/deliveries/{id}/replay": NOT_FOUND,
     "POST /v1/deliveries/replay": OWN,
     "POST /v1/policy": OPEN,
+    "POST /v1/policy/simulate": OWN,
     "GET /v1/policy/taxonomies": OPEN,
 }
 
@@ -241,7 +242,7 @@ def answered(gateway: Gateway, method: str, path: str, ours: Ours, cloud: dict[s
     with closing(connection):
         if path.startswith("/v1/"):
             said: dict[str, Any] = {"public_id": "secret", "moderation": "manual"} if path == "/v1/moderations" else {}
-            said |= {"moderation": "aws_rek_video"} if path.endswith(("policy", "rejudge")) else {}
+            said |= {"moderation": "aws_rek_video"} if path.endswith(("policy", "simulate", "rejudge")) else {}
             said |= {"verdict": "rejected"} if path.endswith("override") else {}
             said |= {"filename": "mine.mp4", "bytes": 1} if path == "/v1/uploads" else {}
             said |= {"url": "https://neighbour.example/z"} if "/endpoints" in path and path.count("/") < 4 else {}

@@ -1,6 +1,6 @@
 """All calls of the API: the one table that routes and document are made of."""
 
-from clipwarden_api.v1 import changing, label_stream, policies, reading, submitting, ticketing
+from clipwarden_api.v1 import changing, label_stream, policies, reading, simulating, submitting, ticketing
 from clipwarden_api.v1.callback_operations import CALLBACKS
 from clipwarden_api.v1.models import AuditPage, LabelPage, Moderation, ModerationPage, Rejudged
 from clipwarden_api.v1.operation import Operation
@@ -13,8 +13,10 @@ from clipwarden_api.v1.requests import (
     Override,
     Paging,
     PolicyQuestion,
+    PolicySimulation,
     Rejudging,
 )
+from clipwarden_api.v1.simulation_models import PolicySimulated
 from clipwarden_api.v1.upload_models import Completion, PartPaging, Upload, UploadRequest
 
 _ONE = "/moderations/{id}"
@@ -163,6 +165,15 @@ OPERATIONS = (
         work=policies.explain,
         body=PolicyQuestion,
         says=PolicyExplained,
+    ),
+    Operation(
+        method="POST",
+        path="/policy/simulate",
+        name="simulatePolicy",
+        summary="Count which verdicts on past moderations another policy would change; nothing is changed or paid.",
+        work=simulating.simulate,
+        body=PolicySimulation,
+        says=PolicySimulated,
     ),
     Operation(
         method="GET",

@@ -94,6 +94,21 @@ class PolicyQuestion(Asking):
     )
 
 
+class PolicySimulation(Asking):
+    """Asks what another policy would have decided about past moderations, the newest first."""
+
+    moderation: Parameter = Field(description="The other moderation parameter.")
+    last: int = Field(default=10_000, ge=1, le=100_000, description="The most moderations that are looked at.")
+    kind: Kind = Kind.AWS_REK_VIDEO
+    preset: Name | None = Field(
+        default=None, description="Only those that were judged by the policy that this preset has now."
+    )
+    created_since: Moment | None = Field(default=None, description="Accepted then or later.")
+    created_before: Moment | None = Field(default=None, description="Accepted earlier than that.")
+    flips: int = Field(default=100, ge=0, le=500, description="The most changed verdicts that are listed.")
+    cursor: Cursor | None = Field(default=None, description="The `next` or `more_flips` of an earlier answer.")
+
+
 class Paging(Asking):
     """Which page of a list is asked for."""
 

@@ -1,7 +1,7 @@
 """List callbacks, show one with its attempts, or send some again."""
 
 import argparse
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 from clipwarden import errors
 from clipwarden.cli import output
 from clipwarden.cli.database import connected
+from clipwarden.cli.moments import moment
 from clipwarden.moderation import Delivery, DeliveryStage
 from clipwarden.store import accounts, attempts, deliveries, replays
 from clipwarden.store.clock import DatabaseClock
@@ -50,17 +51,8 @@ def _filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--event", metavar="EVENT", help="only of this event, such as moderation")
     parser.add_argument("--url", metavar="URL", help="only to this URL, or to those that begin so: end it with *")
     parser.add_argument("--moderation", metavar="ID", help="only of this moderation")
-    parser.add_argument("--since", type=_moment, metavar="TIME", help="only from then on, such as 2026-11-20T12:00Z")
-    parser.add_argument("--until", type=_moment, metavar="TIME", help="only from before then")
-
-
-def _moment(text: str) -> datetime:
-    """Return the moment that a text is, in UTC unless it says otherwise."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-11-20T12:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    parser.add_argument("--since", type=moment, metavar="TIME", help="only from then on, such as 2026-11-20T12:00Z")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="only from before then")
 
 
 def _search(conn: Connection, arguments: argparse.Namespace) -> Search:
