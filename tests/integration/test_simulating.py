@@ -225,6 +225,15 @@ def test_a_gist_tells_what_labels_that_are_gone_told(world: World) -> None:
     assert verdicts(world.simulate(LAX).found) == (0, 0, 0, 1)
 
 
+def test_labels_of_another_ones_job_are_kept_from_what_that_was_asked_for(world: World) -> None:
+    owner = world.owner()
+    origin = world.judged(owner, WEAPONS, min_confidence=10.0)
+    reused = {"labels_of": origin.id, "labels_key": origin.labels_key, "min_confidence": 50.0}
+    world.judged(owner, None, **reused)
+    assert world.simulate("aws_rek_video:weapons:0.1").found.judged == 2
+    assert world.simulate("aws_rek_video:weapons:0.05").found.unjudged == Counter(labels_insufficient=2)
+
+
 def test_names_of_both_taxonomies_are_read_as_each_account_has_them(world: World) -> None:
     seen = [label("Explicit Nudity", "Explicit", 70.0), label("Explicit", "", 70.0)]
     for name, taxonomy in (("old", "6.1"), ("new", "7.0")):

@@ -18,6 +18,8 @@ from moments import SETTINGS, TAXONOMY, flat, moments, written
 from sightings import label, policy
 
 THOROUGH = settings(deadline=None, max_examples=200)
+#: Strangers below each other, whose ancestors are named in two ways.
+CHAIN = [("Absinthe", "Spirits"), ("Spirits", "Alcohol"), ("Spirits", "Violence"), ("Spirits", "Spirits")]
 DATA = ("taxonomy_v6.json", "taxonomy_v7.json", "taxonomy_v6_to_v7.json")
 
 
@@ -47,6 +49,21 @@ def test_a_gist_is_judged_as_all_labels_are_by_any_policy(
         scale = Scale(by)
         assert scale.offending(kept) == judged(labels, by, taxonomy.version)
         assert scale.offending(kept) == judged(labels, by, taxonomy.version, scale.needs)
+
+
+@THOROUGH
+@given(
+    st.lists(st.tuples(st.sampled_from(CHAIN), st.sampled_from([20.0, 40.0, 60.0, 80.0])), min_size=2, max_size=5),
+    st.dictionaries(st.sampled_from(["alcohol", "violence"]), st.sampled_from(["ignore", "0.7", "0.5", "0.3"])),
+)
+def test_strangers_below_strangers_are_judged_by_a_gist_as_by_labels(
+    seen: list[tuple[tuple[str, str], float]], chosen: dict[str, str]
+) -> None:
+    labels = [label(name, parent, confidence) for (name, parent), confidence in seen]
+    gist, scale = condensed(labels, "7.0"), Scale(written(chosen))
+    if gist is not None:
+        assert scale.offending(gist) == judged(labels, scale.policy, "7.0")
+        assert scale.offending(gist) == judged(labels, scale.policy, "7.0", scale.needs)
 
 
 @THOROUGH
