@@ -228,7 +228,7 @@ def test_a_gist_tells_what_labels_that_are_gone_told(world: World) -> None:
 def test_labels_of_another_ones_job_are_kept_from_what_that_was_asked_for(world: World) -> None:
     owner = world.owner()
     origin = world.judged(owner, WEAPONS, min_confidence=10.0)
-    reused = {"labels_of": origin.id, "labels_key": origin.labels_key, "min_confidence": 50.0}
+    reused: dict[str, Any] = {"labels_of": origin.id, "labels_key": origin.labels_key, "min_confidence": 50.0}
     world.judged(owner, None, **reused)
     assert world.simulate("aws_rek_video:weapons:0.1").found.judged == 2
     assert world.simulate("aws_rek_video:weapons:0.05").found.unjudged == Counter(labels_insufficient=2)
