@@ -49,18 +49,15 @@ def test_so_do_those_of_node(example: str, tmp_path: Path) -> None:
     secrets = {"WEBHOOK_SECRET": KEY, "CLOUDINARY_URL": f"cloudinary://key:{account().api_secret}@demo"}
     argv = ["node", str(SDKS / "receiver.cjs"), str(script)]
     with subprocess.Popen(
-        argv, env={**os.environ, "PATH": found, **secrets}, stdout=subprocess.PIPE, text=True
+        argv, env={**os.environ, "PATH": found, **secrets}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as node:
-        try:
-            assert node.stdout is not None
-            url = f"http://127.0.0.1:{int(node.stdout.readline())}/moderated"
-            sent = callback.headers(BODY, "d-1", account(), [KEY], datetime.now(UTC))
-            forged = sent | {"X-Cld-Signature": "0" * 40, "webhook-signature": "v1,AAAA"}
-            assert [_posted(url, BODY + " ", sent), _posted(url, BODY, forged)] == [400, 400]
-            assert _posted(url, BODY, sent) == 204
-            assert node.stdout.readline() == "a\n", "it is the first that was handled"
-        finally:
-            node.kill()
+        assert node.stdout is not None
+        url = f"http://127.0.0.1:{int(node.stdout.readline())}/moderated"
+        sent = callback.headers(BODY, "d-1", account(), [KEY], datetime.now(UTC))
+        forged = sent | {"X-Cld-Signature": "0" * 40, "webhook-signature": "v1,AAAA"}
+        assert [_posted(url, BODY + " ", sent), _posted(url, BODY, forged)] == [400, 400]
+        assert _posted(url, BODY, sent) == 204
+        assert node.stdout.readline() == "a\n", "it is the first that was handled"
 
 
 def _posted(url: str, body: str, headers: dict[str, str]) -> int:
