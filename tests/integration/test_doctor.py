@@ -92,7 +92,7 @@ def test_queues_that_suit_their_readers_are_found_well_and_no_message_is_touched
 
 def test_queues_that_nobody_names_are_not_looked_for(settings: dict[str, Any]) -> None:
     del settings["s3_intake"]
-    assert set(examined(settings)) == {"database", "redis", "media", "pools", "region", "rekognition"}
+    assert set(examined(settings)) == {"database", "secrets", "redis", "media", "pools", "region", "rekognition"}
     assert "polled" in queue_checks.completions(CompletionSettings(), session=SESSION)
     assert "enqueued" in queue_checks.s3_events(S3IntakeSettings(), session=SESSION)
 
