@@ -2,9 +2,9 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
-from clipwarden import ids
+from clipwarden import errors, ids
+from clipwarden.egress.destination import require_callable
 from clipwarden.moderation import Endpoint
 from clipwarden.store import endpoints
 from clipwarden.store.engine import read, write
@@ -20,14 +20,14 @@ _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
 def create(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
-    """Keep a trigger; raises Refusal for a URI that is none of the web's, and Conflict for one that is there."""
+    """Keep a trigger; raises Refusal for a URI that is never called, and Conflict for one that is there."""
     del path
     if (uri_type := asked.text("uri_type")) not in (None, "webhook"):
         raise bad(f"Invalid value for parameter uri_type: {str(uri_type)[:64]}; there is webhook")
     event_type = asked.text("event_type") or ""
     if not _EVENT.fullmatch(event_type) or event_type == endpoints.DEFAULT:
         raise bad(f"Invalid value for parameter event_type: {event_type[:64]}")
-    uri = _uri(asked, "uri")
+    uri = _uri(services, asked, "uri")
     with write(services.engine) as conn:
         made = endpoints.create(
             conn, account_id=caller.account.id, url=uri, event_type=event_type, now=services.clock.now()
@@ -45,7 +45,7 @@ def listing(services: Services, caller: Caller, asked: Parameters, path: dict[st
 
 def update(services: Services, caller: Caller, asked: Parameters, path: dict[str, str]) -> dict[str, Any]:
     """Give a trigger another URI; raises Refusal where there is no such trigger."""
-    id, uri = _id(path), _uri(asked, "new_uri")
+    id, uri = _id(path), _uri(services, asked, "new_uri")
     with write(services.engine) as conn:
         changed = endpoints.redirect(conn, caller.account.id, id, url=uri, now=services.clock.now())
     if changed is None:
@@ -69,16 +69,16 @@ def _id(path: dict[str, str]) -> str:
     return id
 
 
-def _uri(asked: Parameters, parameter: str) -> str:
-    """Return the URI; where it leads to is looked at when something is sent there."""
+def _uri(services: Services, asked: Parameters, parameter: str) -> str:
+    """Return the URI; where a name leads to is looked at when something is sent there."""
     given = asked.text(parameter) or ""
-    try:
-        parts = urlsplit(given)
-        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine or len(given) > _LONGEST_URI or not given.isascii() or re.search(r"[\s,\x00-\x20\x7f]", given):
+    # Cloudinary joins several URIs by commas.
+    if len(given) > _LONGEST_URI or not given.isascii() or "," in given:
         raise bad(f"Invalid value for parameter {parameter}: a URL of http or https is needed")
+    try:
+        require_callable(given, services.settings.callback.allow_networks)
+    except errors.DestinationRefused as exc:
+        raise bad(f"Invalid value for parameter {parameter}: {exc}") from exc
     return given
 
 

@@ -78,21 +78,30 @@ def test_a_trigger_is_kept_changed_and_forgotten(gateway: Gateway) -> None:
             api.delete_trigger(id, **gateway.cloud)
 
 
-@pytest.mark.parametrize(
-    "uri",
-    ["", "ftp://example.com", "poll://x", "https://", "https://a b", "http://a:99999/", "http://[", "https://a/\n"],
+NEVER_CALLED = (
+    *("", "ftp://example.com", "poll://x", "https://", "https://a b", "http://a:99999/", "http://[", "https://a/\n"),
+    *("http://10.0.0.1/", "http://169.254.169.254/latest/meta-data", "http://[::ffff:10.0.0.1]/", "http://[fe80::1]/"),
+    *("http://0x7f.0.0.1/", "http://2130706433/", "https://ann:hidden@example.com/", "https://a/,https://b/"),
 )
-def test_only_addresses_of_the_web_are_told(gateway: Gateway, uri: str) -> None:
-    with pytest.raises(exceptions.BadRequest, match="uri"):
-        api.create_trigger(uri, "all", **gateway.cloud)
+
+
+def test_only_addresses_that_may_be_called_are_told(gateway: Gateway) -> None:
     made = api.create_trigger("https://example.com", "all", **gateway.cloud)
-    with pytest.raises(exceptions.BadRequest, match="uri"):
-        api.update_trigger(made["id"], uri, **gateway.cloud)
+    for uri in NEVER_CALLED:
+        with pytest.raises(exceptions.BadRequest, match="parameter uri") as refused:
+            api.create_trigger(uri, "all", **gateway.cloud)
+        assert "hidden" not in str(refused.value)
+        with pytest.raises(exceptions.BadRequest, match="parameter new_uri"):
+            api.update_trigger(made["id"], uri, **gateway.cloud)
+    assert api.triggers(**gateway.cloud)["triggers"] == [made]
+
+
+def test_a_trigger_is_for_an_event_and_called_over_http(gateway: Gateway) -> None:
     with pytest.raises(exceptions.BadRequest, match="event_type"):
         api.create_trigger("https://example.com", "No Event", **gateway.cloud)
     with pytest.raises(exceptions.BadRequest, match="uri_type"):
         api.create_trigger("https://example.com", "all", uri_type="poll", **gateway.cloud)
-    assert api.triggers(**gateway.cloud)["triggers"] == [made]
+    assert api.triggers(**gateway.cloud)["triggers"] == []
 
 
 def test_nobody_is_told_twice_nor_are_there_too_many(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
