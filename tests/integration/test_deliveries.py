@@ -162,7 +162,9 @@ def test_a_failed_callback_is_replayed_under_its_id_and_with_its_body(pipeline: 
     services = pipeline.services
     with write(services.engine) as conn:
         search = replays.Search(stage=DeliveryStage.FAILED, url="http://127.0.0.1*", since=failed.created_at)
-        assert replays.replay_all(conn, search, limit=10, now=services.clock.now()) == 1
+        now = services.clock.now()
+        assert replays.replay_all(conn, search, limit=1, as_of=now, now=now) == (1, True)
+        assert replays.replay_all(conn, search, limit=1, as_of=now, now=now) == (0, False)
     services.wake.set()
     (delivered,) = ended(pipeline, moderation_id)
     assert (delivered.id, delivered.body, delivered.attempt) == (failed.id, failed.body, 1)

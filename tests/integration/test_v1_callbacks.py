@@ -156,6 +156,9 @@ def test_deliveries_are_found_and_sent_again(gateway: Gateway, api: JsonApi) -> 
     assert {ended(api, id)["stage"] for id in ids} == {"delivered"}
     again = api.post("/v1/deliveries/replay", asked | {"as_of": replayed["as_of"]}).json
     assert again["replayed"] == 0
+    ahead = api.post("/v1/deliveries/replay", asked | {"as_of": "2999-01-01T00:00:00Z"}).json
+    assert (ahead["replayed"], ahead["as_of"] < "2999") == (3, True)
+    assert {ended(api, id)["stage"] for id in ids} == {"delivered"}
     assert len({call.body for call in receiver.received if call.headers["webhook-id"] == ids[1]}) == 1
 
 

@@ -67,13 +67,15 @@ def replay(call: Call) -> Answer:
 def replay_found(call: Call) -> Answer:
     """Have all deliveries attempted that a search finds, in batches, for as long as a call may take."""
     services = call.services
-    as_of = call.asked.as_of or services.clock.now()
+    began = services.clock.now()
+    # Of a moment that is yet to come, everything that is sent meanwhile would be sent again.
+    as_of = min(call.asked.as_of or began, began)
     search, total, more = _search(call, call.asked), 0, True
     ends = time.monotonic() + _PATIENCE
     while more and time.monotonic() < ends:
         with write(services.engine) as conn:
-            count = replays.replay_all(conn, search, limit=_BATCH, now=as_of)
-        total, more = total + count, count == _BATCH
+            count, more = replays.replay_all(conn, search, limit=_BATCH, as_of=as_of, now=began)
+        total += count
     with write(services.engine) as conn:
         return call.done(conn, 200, Replayed(replayed=total, more=more, as_of=as_of))
 

@@ -120,13 +120,12 @@ def _replay_found(engine: Engine, arguments: argparse.Namespace, now: datetime) 
         search = _search(conn, arguments)
     if search == Search():
         raise errors.Conflict("name callbacks, or filters that find them")
-    total = 0
-    while True:
+    total, more = 0, True
+    while more:
         with write(engine) as conn:
-            count = replays.replay_all(conn, search, limit=_BATCH, now=now)
+            count, more = replays.replay_all(conn, search, limit=_BATCH, as_of=now, now=now)
         total += count
-        if count < _BATCH:
-            return total
+    return total
 
 
 def _brief(delivery: Delivery) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -74,20 +73,22 @@ def replay(conn: Connection, id: str, *, now: datetime) -> Delivery:
     return replayed
 
 
-def replay_all(conn: Connection, search: Search, *, limit: int, now: datetime) -> int:
-    """Let deliveries that a search finds be attempted at once, the oldest first, and return how many they are.
+def replay_all(conn: Connection, search: Search, *, limit: int, as_of: datetime, now: datetime) -> tuple[int, bool]:
+    """Let deliveries that a search finds be attempted at once, the oldest first.
 
-    Those that are being attempted or wait already for their next attempt now are left, those of endpoints that are
-    disabled, and those to which something has happened since ``now``: with the same one again, a call goes on where the
-    one before has ended. Fewer than ``limit`` mean that there are no more.
+    Return how many they are, and whether there may be more. Those that are being attempted or wait already for their
+    next attempt now are left, those of endpoints that are disabled, and those to which something has happened since
+    ``as_of``: with the same one again, a call goes on where the one before has ended.
     """
     ready = sa.or_(_c.stage != str(DeliveryStage.WAITING), _c.due_at > now, _c.attempt > 0)
     enabled = _c.endpoint_state_id.in_(sa.select(states.c.id).where(states.c.disabled_at.is_(None)))
     query = sa.select(table).where(
-        *search.conditions(), ready, enabled, _c.updated_at < now, _c.stage.in_([str(s) for s in _REPLAYABLE])
+        *search.conditions(), ready, enabled, _c.updated_at < as_of, _c.stage.in_([str(s) for s in _REPLAYABLE])
     )
-    rows: Any = conn.execute(query.order_by(_c.created_at, _c.id).limit(limit)).mappings()
-    return _again(conn, [deliveries.parse(row) for row in rows], now=now)
+    rows = conn.execute(query.order_by(_c.created_at, _c.id).limit(limit)).mappings()
+    chosen = [deliveries.parse(row) for row in rows]
+    # Some may have moved on since they were found: that fewer are replayed does not mean that there are no more.
+    return _again(conn, chosen, now=now), len(chosen) == limit
 
 
 def _again(conn: Connection, chosen: list[Delivery], *, now: datetime) -> int:
