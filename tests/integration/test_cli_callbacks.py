@@ -74,6 +74,7 @@ def test_callbacks_are_listed_by_what_they_are(told: list[Delivery], capsys: pyt
         (("--url", f"{URL}*"), [waiting, delivered, failed]),
         (("--url", f"{URL}?1"), [delivered]),
         (("--event", "upload"), []),
+        (("--asset", "0" * 32), []),
         (("--since", at(1).isoformat()), [waiting, delivered]),
         (("--until", at(1).isoformat()), [failed]),
     ):

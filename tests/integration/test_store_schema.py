@@ -79,7 +79,7 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0012"
+    assert migrating.revision(engine) == before == "0013"
 
 
 def test_tags_that_are_there_get_what_their_assets_are_sorted_by(empty: Engine) -> None:
@@ -192,6 +192,10 @@ def verdicts(conn: Connection) -> None:
             {"ix_deliveries_listing"},
         ),
         (lambda conn: replays.page(conn, replays.Search(), limit=10), {"ix_deliveries_newest"}),
+        (
+            lambda conn: replays.page(conn, replays.Search(account_id=OTHER, asset_id=uid(1, 9)), limit=10),
+            {"ix_deliveries_asset"},
+        ),
         (lambda conn: pools.in_use(conn, "pool"), {"ix_moderations_slots"}),
         (
             lambda conn: pools.admit(conn, "pool", now=LATER, until=LATER),
@@ -301,7 +305,8 @@ def fill(conn: Connection) -> None:
     states = [{"id": uid(4, n), "origin": str(n), "due_at": START if n < 9 else None, **wakes} for n in range(ROWS)]
     conn.execute(sa.insert(schema.endpoint_states), states)
     told |= {"endpoint_state_id": uid(4, 0)}
-    sent = [{"id": uid(3, n), "moderation_id": uid(2, n), "sequence": 1, **told, **sending(n)} for n in range(ROWS)]
+    of = [{"moderation_id": uid(2, n), "asset_id": uid(1, n), "sequence": 1} for n in range(ROWS)]
+    sent = [{"id": uid(3, n), **of[n], **told, **sending(n)} for n in range(ROWS)]
     conn.execute(sa.insert(schema.deliveries), sent)
 
 

@@ -66,7 +66,11 @@ def test_an_endpoint_is_made_changed_switched_off_and_forgotten(api: JsonApi) ->
         "by hand",
     )
     assert patch(api, one["id"], '{"enabled": true}').json["enabled"]
-    assert patch(api, one["id"], "{}").status == 422
+    asked = patch(api, one["id"], '{"event_type": "moderation"}').json
+    assert (asked["event_type"], asked["url"]) == ("moderation", moved["url"])
+    made(api, url=moved["url"])
+    assert patch(api, one["id"], '{"event_type": "all"}').status == 409
+    assert [patch(api, one["id"], said).status for said in ("{}", '{"event_type": "default"}')] == [422, 422]
     assert api.get(f"/v1/endpoints/{one['id']}").json["url"] == "https://shop.example/other"
     assert api.send("DELETE", f"/v1/endpoints/{one['id']}", None).json["id"] == one["id"]
     assert api.get(f"/v1/endpoints/{one['id']}").status == 404
@@ -160,6 +164,29 @@ def test_deliveries_are_found_and_sent_again(gateway: Gateway, api: JsonApi) -> 
     assert (ahead["replayed"], ahead["as_of"] < "2999") == (3, True)
     assert {ended(api, id)["stage"] for id in ids} == {"delivered"}
     assert len({call.body for call in receiver.received if call.headers["webhook-id"] == ids[1]}) == 1
+
+
+def test_deliveries_are_found_by_endpoint_and_asset(gateway: Gateway, api: JsonApi, stranger: JsonApi) -> None:
+    receiver = gateway.pipeline.receiver
+    one = made(api, url=receiver.url + "/a")
+    test = api.post(f"/v1/endpoints/{one['id']}/test").json["id"]
+    moderation = gateway.pipeline.submit()
+    asset = gateway.pipeline.decided(moderation).asset_id.replace("-", "")
+
+    def found(asked: str, by: JsonApi = api) -> list[str]:
+        return [delivery["id"] for delivery in by.get(f"/v1/deliveries?{asked}").json["items"]]
+
+    (told,) = found(f"asset_id={asset}")
+    assert ended(api, told)["asset_id"] == asset
+    assert found(f"moderation_id={moderation}") == [told]
+    assert found(f"endpoint_id={one['id']}") == [test]
+    assert found(f"asset_id={asset}", stranger) == []
+    refused = stranger.get(f"/v1/deliveries?endpoint_id={one['id']}")
+    assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "?endpoint_id")
+    assert api.get(f"/v1/deliveries?endpoint_id={one['id']}&url=x").status == 422
+    ended(api, test)
+    assert api.post("/v1/deliveries/replay", {"endpoint_id": one["id"]}).json["replayed"] == 1
+    assert ended(api, test)["stage"] == "delivered"
 
 
 def test_the_accounts_own_url_is_an_endpoint_that_stays(gateway: Gateway, api: JsonApi) -> None:

@@ -14,6 +14,7 @@ EventType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Url = Annotated[Text, Field(min_length=1, max_length=2000, pattern=r"^https?://[^\s,]+$")]
 UrlOrBeginning = Annotated[Text, Field(min_length=1, max_length=2000)]
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+AssetId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class EndpointRequest(Asking):
@@ -27,12 +28,13 @@ class EndpointChange(Asking):
     """What is to be different; `enabled` holds for all endpoints with this URL."""
 
     url: Url | None = None
+    event_type: EventType | None = Field(default=None, description="Such as `moderation`, or `all`.")
     enabled: bool | None = None
 
     @model_validator(mode="after")
     def _something(self) -> "EndpointChange":
-        if self.url is None and self.enabled is None:
-            raise ValueError("name what is to change: url or enabled")
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("name what is to change: url, event_type or enabled")
         return self
 
 
@@ -89,9 +91,17 @@ class DeliveryFilter(Asking):
     stage: DeliveryStage | None = None
     event: EventType | None = Field(default=None, description="Such as `moderation`.")
     url: UrlOrBeginning | None = Field(default=None, description="The whole URL, or its beginning and a `*`.")
+    endpoint_id: Id | None = Field(default=None, description="To this endpoint's present URL; instead of `url`.")
     moderation_id: Id | None = None
+    asset_id: AssetId | None = None
     created_since: Moment | None = Field(default=None, description="Made then or later.")
     created_before: Moment | None = Field(default=None, description="Made earlier than that.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "DeliveryFilter":
+        if self.url is not None and self.endpoint_id is not None:
+            raise ValueError("name url or endpoint_id, not both")
+        return self
 
 
 class DeliveryListing(DeliveryFilter, Paging):
@@ -120,6 +130,7 @@ class Delivery(Saying):
     event: str
     url: str
     moderation_id: str | None
+    asset_id: str | None
     sequence: int
     attempts: int = Field(description="Since it was made, or replayed.")
     last_status: int | None

@@ -4,9 +4,9 @@ import time
 
 from sqlalchemy import Connection
 
-from clipwarden import errors
+from clipwarden import errors, ids
 from clipwarden.moderation import Delivery as Row
-from clipwarden.store import attempts, replays
+from clipwarden.store import attempts, endpoints, replays
 from clipwarden.store import deliveries as store
 from clipwarden.store.engine import read, write
 from clipwarden.store.replays import Search
@@ -28,10 +28,9 @@ _BATCH, _PATIENCE = 500, 10.0
 def listing(call: Call) -> Answer:
     """Return a page of the account's deliveries, the newest first."""
     with read(call.services.engine) as conn:
+        search = _search(conn, call, call.query, place="?endpoint_id")
         try:
-            items, cursor = replays.page(
-                conn, _search(call, call.query), limit=call.query.limit, after=call.query.cursor
-            )
+            items, cursor = replays.page(conn, search, limit=call.query.limit, after=call.query.cursor)
         except errors.Conflict as exc:
             raise problems.fault("?cursor", str(exc)) from exc
     return reading.paged(call, DeliveryPage(items=[said(one) for one in items], next=cursor), cursor)
@@ -70,7 +69,9 @@ def replay_found(call: Call) -> Answer:
     began = services.clock.now()
     # Of a moment that is yet to come, everything that is sent meanwhile would be sent again.
     as_of = min(call.asked.as_of or began, began)
-    search, total, more = _search(call, call.asked), 0, True
+    with read(services.engine) as conn:
+        search = _search(conn, call, call.asked, place="/endpoint_id")
+    total, more = 0, True
     ends = time.monotonic() + _PATIENCE
     while more and time.monotonic() < ends:
         with write(services.engine) as conn:
@@ -88,6 +89,7 @@ def said(row: Row) -> Delivery:
         event=row.event,
         url=row.url,
         moderation_id=row.moderation_id,
+        asset_id=row.asset_id.replace("-", "") if row.asset_id is not None else None,
         sequence=row.sequence,
         attempts=row.attempt,
         last_status=row.last_status,
@@ -99,16 +101,25 @@ def said(row: Row) -> Delivery:
     )
 
 
-def _search(call: Call, asked: DeliveryFilter) -> Search:
+def _search(conn: Connection, call: Call, asked: DeliveryFilter, *, place: str) -> Search:
+    """Return what is asked for; raises Problem, about this place in the request, for an unknown endpoint."""
     return Search(
         account_id=call.caller.account.id,
         stage=asked.stage,
         event=asked.event,
-        url=asked.url,
+        url=asked.url if asked.endpoint_id is None else _url(conn, call, asked.endpoint_id, place),
         moderation_id=asked.moderation_id,
+        asset_id=ids.read(asked.asset_id) if asked.asset_id is not None else None,
         since=asked.created_since,
         until=asked.created_before,
     )
+
+
+def _url(conn: Connection, call: Call, endpoint_id: str, place: str) -> str:
+    found = endpoints.by_id(conn, call.caller.account.id, endpoint_id)
+    if found is None:
+        raise problems.fault(place, "there is no such endpoint")
+    return found.url
 
 
 def _found(conn: Connection, call: Call) -> Row:

@@ -31,8 +31,7 @@ def listing(call: Call) -> Answer:
 def create(call: Call) -> Answer:
     """Keep an endpoint; raises Problem for a URL that is never called."""
     asked = call.asked
-    if asked.event_type == endpoints.DEFAULT:
-        raise problems.fault("/event_type", "the account's own notification URL is set with the account")
+    _require_event(asked.event_type)
     _require_callable(call, asked.url)
     now = call.services.clock.now()
     with write(call.services.engine) as conn:
@@ -49,15 +48,18 @@ def show(call: Call) -> Answer:
 
 
 def change(call: Call) -> Answer:
-    """Give an endpoint another URL, switch it off, or on again."""
+    """Give an endpoint another URL or event, switch it off, or on again."""
     asked, account, now = call.asked, call.caller.account, call.services.clock.now()
+    if asked.event_type is not None:
+        _require_event(asked.event_type)
     if asked.url is not None:
         _require_callable(call, asked.url)
     with write(call.services.engine) as conn:
         row = _found(conn, call)
-        if asked.url is not None:
-            _require_listed(row)
-            row = endpoints.redirect(conn, account.id, row.id, url=asked.url, now=now) or row
+        if asked.url is not None or asked.event_type is not None:
+            _require_its_own(row)
+            url, event_type = asked.url or row.url, asked.event_type
+            row = endpoints.redirect(conn, account.id, row.id, url=url, event_type=event_type, now=now) or row
         if asked.enabled is True:
             endpoints.enable(conn, account.id, row.url, now=now)
             endpoint_states.enable(conn, account.id, row.url, now=now)
@@ -115,6 +117,17 @@ def _found(conn: Connection, call: Call) -> Row:
 def _require_listed(row: Row) -> None:
     if row.event_type == endpoints.DEFAULT:
         raise errors.Conflict("this is the account's own notification URL: it is set with the account")
+
+
+def _require_its_own(row: Row) -> None:
+    _require_listed(row)
+    if row.event_type == endpoints.NAMED:
+        raise errors.Conflict("calls have named this URL: it can only be enabled, or forgotten")
+
+
+def _require_event(event_type: str) -> None:
+    if event_type == endpoints.DEFAULT:
+        raise problems.fault("/event_type", "the account's own notification URL is set with the account")
 
 
 def _require_callable(call: Call, url: str) -> None:

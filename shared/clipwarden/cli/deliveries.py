@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from clipwarden import errors
+from clipwarden import errors, ids
 from clipwarden.cli import output
 from clipwarden.cli.database import connected
 from clipwarden.cli.moments import moment
@@ -51,8 +51,16 @@ def _filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--event", metavar="EVENT", help="only of this event, such as moderation")
     parser.add_argument("--url", metavar="URL", help="only to this URL, or to those that begin so: end it with *")
     parser.add_argument("--moderation", metavar="ID", help="only of this moderation")
+    parser.add_argument("--asset", type=_asset, metavar="ID", help="only of this asset")
     parser.add_argument("--since", type=moment, metavar="TIME", help="only from then on, such as 2026-11-20T12:00Z")
     parser.add_argument("--until", type=moment, metavar="TIME", help="only from before then")
+
+
+def _asset(text: str) -> str:
+    """Return the asset's id, which answers and callbacks write without dashes."""
+    if (id := ids.read(text)) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of an asset")
+    return id
 
 
 def _search(conn: Connection, arguments: argparse.Namespace) -> Search:
@@ -65,6 +73,7 @@ def _search(conn: Connection, arguments: argparse.Namespace) -> Search:
         event=arguments.event,
         url=arguments.url,
         moderation_id=arguments.moderation,
+        asset_id=arguments.asset,
         since=arguments.since,
         until=arguments.until,
     )

@@ -87,14 +87,18 @@ def told(conn: Connection, account: Account, event_type: str, named: Iterable[st
     return tuple(url for url in dict.fromkeys([*own, *listed]) if url not in mute)
 
 
-def redirect(conn: Connection, account_id: str, id: str, *, url: str, now: datetime) -> Endpoint | None:
-    """Give the account's endpoint another URL, and return it; ``None`` where there is none with this id.
+def redirect(
+    conn: Connection, account_id: str, id: str, *, url: str, now: datetime, event_type: str | None = None
+) -> Endpoint | None:
+    """Give the account's endpoint another URL, and another event where one is named, and return it.
 
-    Raises Conflict where there is the same one already; the transaction cannot be used after that.
+    Return ``None`` where there is none with this id. Raises Conflict where there is the same one already; the
+    transaction cannot be used after that.
     """
-    changed = sa.update(table).where(_c.account_id == account_id, _c.id == id)
+    values = {"url": url, "updated_at": now} | ({"event_type": event_type} if event_type is not None else {})
+    changed = sa.update(table).where(_c.account_id == account_id, _c.id == id).values(**values)
     try:
-        row = conn.execute(changed.values(url=url, updated_at=now).returning(table)).mappings().one_or_none()
+        row = conn.execute(changed.returning(table)).mappings().one_or_none()
     except sa.exc.IntegrityError as exc:
         raise errors.Conflict("There is a trigger for this event to this URI already") from exc
     return parse(row) if row is not None else None

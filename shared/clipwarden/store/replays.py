@@ -26,12 +26,13 @@ class Search:
     event: str | None = None
     url: str | None = None  #: The whole URL, or its beginning with a ``*`` at the end.
     moderation_id: str | None = None
+    asset_id: str | None = None  #: Of what is told of a whole chain or an upload, too.
     since: datetime | None = None  #: Created then or later.
     until: datetime | None = None  #: Created before.
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """Return what the search asks of a row."""
-        equal = {"account_id": self.account_id, "event": self.event, "moderation_id": self.moderation_id}
+        equal = {name: getattr(self, name) for name in ("account_id", "event", "moderation_id", "asset_id")}
         asked = [_c[name] == value for name, value in equal.items() if value is not None]
         if self.stage is not None:
             asked.append(_c.stage == str(self.stage))

@@ -585,9 +585,16 @@ _partial("ix_assets_library", _a.account_id, _a.resource_type, _a.created_at, _a
 _partial("ix_assets_names", _a.account_id, _a.resource_type, _a.public_id, _a.id, where=in_library())
 sa.Index("ix_uploads_expiry", uploads.c.expires_at)
 sa.Index("ix_idempotent_requests_expiry", idempotent_requests.c.expires_at)
-# The log of callbacks: of one, of a time, and what is old.
+# The log of callbacks: of one, of a time, of an asset, and what is old.
 sa.Index("ix_deliveries_listing", deliveries.c.account_id, deliveries.c.created_at, deliveries.c.id)
 sa.Index("ix_deliveries_newest", deliveries.c.created_at, deliveries.c.id)
+_partial(
+    "ix_deliveries_asset",
+    deliveries.c.asset_id,
+    deliveries.c.created_at,
+    deliveries.c.id,
+    where=deliveries.c.asset_id.is_not(None),
+)
 sa.Index("ix_deliveries_url", deliveries.c.account_id, deliveries.c.url, deliveries.c.stage)
 sa.Index("ix_delivery_attempts_delivery", delivery_attempts.c.delivery_id, delivery_attempts.c.created_at)
 sa.Index("ix_delivery_attempts_created_at", delivery_attempts.c.created_at)
