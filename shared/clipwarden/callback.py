@@ -117,7 +117,7 @@ def upload_body(account: Account, response: Mapping[str, Any], *, request_id: st
 
 
 def test_body(account: Account, *, by: str, triggered_at: datetime) -> str:
-    """Return the JSON text of a test: that it is one, who wanted it, and nothing to act upon."""
+    """Return the JSON text of a test of a type of its own: who wanted it, and nothing to act upon."""
     return _compact(
         {
             "notification_type": "test",

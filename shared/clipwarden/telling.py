@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from clipwarden import callback, ids
+from clipwarden import ids, samples
 from clipwarden.moderation import Account, Delivery
+from clipwarden.samples import Sample
 from clipwarden.store import deliveries, endpoint_states, endpoints
 
 
@@ -47,9 +48,21 @@ def to(
         )
 
 
-def test(conn: Connection, account: Account, url: str, *, by: str, now: datetime) -> Delivery:
-    """Have one URL told of a test, as it is told of everything else, and return the delivery."""
-    id, body = ids.new_id(), callback.test_body(account, by=by, triggered_at=now)
+def test(
+    conn: Connection,
+    account: Account,
+    url: str,
+    *,
+    sample: Sample,
+    by: str,
+    public_url: str,
+    now: datetime,
+) -> Delivery:
+    """Have one URL told of a test, as it is told of everything else, and return the delivery.
+
+    Whatever the sample is of, the event of the delivery is a test.
+    """
+    id, body = ids.new_id(), samples.body(account, sample, by=by, public_url=public_url, triggered_at=now)
     about: dict[str, Any] = {"event": "test", "sequence": 0, "body": body}
     deliveries.add(conn, id=id, account_id=account.id, url=url, due_at=now, now=now, **about)
     made = deliveries.by_id(conn, id)

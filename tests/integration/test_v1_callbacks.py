@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from clipwarden.samples import Sample
 from clipwarden.store import accounts
 from clipwarden.store.engine import write
 from clipwarden_local.receiver import Answer
@@ -117,6 +118,16 @@ def test_a_test_event_is_delivered_signed_and_on_record(gateway: Gateway, api: J
     assert (told["notification_type"], told["notification_context"]["triggered_by"]["id"]) == ("test", "ann")
     assert call.headers["webhook-id"] == found["id"]
     assert api.get(f"/v1/endpoints/{one['id']}").json["server"]["state"] == "well"
+
+
+def test_a_test_may_be_told_as_any_event(gateway: Gateway, api: JsonApi) -> None:
+    one = made(api, url=gateway.pipeline.receiver.url)
+    for sample in Sample:
+        sent = api.post(f"/v1/endpoints/{one['id']}/test", {"sample": sample}).json
+        assert ended(api, sent["id"])["event"] == "test"
+    told = [call.payload for call in gateway.pipeline.receiver.received]
+    assert [(one["notification_type"], one["test"]) for one in told] == [(sample, True) for sample in Sample]
+    assert api.post(f"/v1/endpoints/{one['id']}/test", {"sample": "upload"}).status == 422
 
 
 def test_a_secret_is_replaced_while_the_one_before_still_signs(gateway: Gateway, api: JsonApi) -> None:

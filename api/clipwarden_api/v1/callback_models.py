@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from clipwarden.message import Text
 from clipwarden.moderation import DeliveryStage
+from clipwarden.samples import Sample
 from clipwarden_api.v1.models import Saying
 from clipwarden_api.v1.requests import Asking, Moment, Name, Paging
 
@@ -179,4 +180,7 @@ class Replayed(Saying):
 class Testing(Asking):
     """Asks for a test event."""
 
+    sample: Sample = Field(
+        default=Sample.TEST, description='As which event it is told: with `"test": true`, of an asset that nobody has.'
+    )
     by: Name | None = Field(default=None, description="Who; the API key when it is left out. The event tells it.")

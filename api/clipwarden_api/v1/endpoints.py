@@ -1,6 +1,7 @@
 """Endpoints: the URLs that an account has told of its events, and the secrets that sign what they are told."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -101,9 +102,11 @@ def rotate(call: Call) -> Answer:
 
 def test(call: Call) -> Answer:
     """Have an endpoint told of a test, and return the delivery, whose log will say how it went."""
-    with write(call.services.engine) as conn:
+    services = call.services
+    about: dict[str, Any] = {"sample": call.asked.sample, "by": call.by, "public_url": services.public_url}
+    with write(services.engine) as conn:
         url = _found(conn, call).url
-        made = telling.test(conn, call.caller.account, url, by=call.by, now=call.services.clock.now())
+        made = telling.test(conn, call.caller.account, url, now=services.clock.now(), **about)
         return call.done(conn, 201, deliveries.said(made))
 
 

@@ -12,6 +12,7 @@ from clipwarden.cli import output
 from clipwarden.cli.database import connected
 from clipwarden.egress.destination import require_callable
 from clipwarden.moderation import Account, Delivery, DeliveryStage
+from clipwarden.samples import Sample
 from clipwarden.settings import Settings
 from clipwarden.store import accounts, deliveries, endpoint_states, endpoints
 from clipwarden.store.clock import DatabaseClock
@@ -43,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--event", default=endpoints.ALL, metavar="EVENT", help="such as moderation (default: all)")
     testing.add_argument("url", nargs="?", help="default: the account's notification URL")
     testing.add_argument(
+        "--sample", choices=list(Sample), default=Sample.TEST, metavar="TYPE", help="told as this event: %(choices)s"
+    )
+    testing.add_argument(
         "--wait", type=float, default=20, metavar="SECONDS", help="for the first attempt to end (default 20)"
     )
     for one in (showing, rotating):
@@ -56,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.action == "list":
             return _list(engine, arguments)
         if arguments.action == "test":
-            return _test(engine, arguments)
+            return _test(engine, settings, arguments)
         shown = acts[arguments.action](engine, settings, arguments)
     if arguments.json:
         output.show_json(shown)
@@ -103,14 +107,15 @@ def _list(engine: Engine, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _test(engine: Engine, arguments: argparse.Namespace) -> int:
+def _test(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     """Send a test event, wait for its first attempt to end, and return 0 if the endpoint has taken it."""
     with write(engine) as conn:
         account = _account(conn, arguments.account)
         if (url := arguments.url or account.notification_url) is None:
             raise errors.Conflict(f"the account {account.name!r} has no notification URL: name one")
         now = DatabaseClock(engine).now()
-        made = telling.test(conn, account, url, by="clipwarden endpoints test", now=now)
+        about = {"by": "clipwarden endpoints test", "public_url": settings.media.public_url}
+        made = telling.test(conn, account, url, sample=Sample(arguments.sample), now=now, **about)
     delivery = _attempted(engine, made, patience=arguments.wait)
     shown = {
         "id": delivery.id,
