@@ -39,7 +39,7 @@ def show(console: Console, results: Sequence[Mapping[str, Any]]) -> None:
 
 def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
     colour = _COLOURS.get(result["status"], "white")
-    signature = "[green]signature ok[/]" if result["callback_verified"] else "[red]none verified[/]"
+    signature = "[green]signatures ok[/]" if result["callback_verified"] else "[red]none verified[/]"
     return escape(result["file"]), f"[{colour}]{result['status']}[/]", escape(_why(result)), signature
 
 
