@@ -252,7 +252,10 @@ def test_doctor_says_what_is_wrong(tmp_path: Path) -> None:
     assert result.returncode == 1
     found = {finding["check"]: finding["ok"] for finding in json.loads(result.stdout)}
     well = {check for check, ok in found.items() if ok}
-    assert (well, found.keys() - well) == ({"media", "region", "secrets"}, {"database", "redis", "pools", "rekognition"})
+    assert (well, found.keys() - well) == (
+        {"media", "region", "secrets"},
+        {"database", "redis", "pools", "rekognition"},
+    )
 
 
 def test_a_worker_whose_database_and_redis_are_down_waits_says_so_and_goes_on_when_they_come(
