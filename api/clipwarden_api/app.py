@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs
 from clipwarden_api import admin, delivery, health, parts, previews, refusals, upload_api
+from clipwarden_api.console import app as console
 from clipwarden_api.guessing import Guessing
 from clipwarden_api.lingering import Lingering
 from clipwarden_api.refusals import Refusal
@@ -31,6 +32,7 @@ def build(services: Services) -> Starlette:
     routes = [
         *health.routes(),
         Mount("/v1", app=v1.build(services)),
+        *([Mount("/console", app=console.build(services))] if services.settings.console.enabled else []),
         *upload_api.routes(),
         *admin.routes(),
         *previews.routes(),

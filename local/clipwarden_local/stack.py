@@ -19,9 +19,11 @@ from types import TracebackType
 from typing import Self
 
 from clipwarden import errors
+from clipwarden.cli import user
+from clipwarden.people import Role
 from clipwarden.processes import Child, Supervisor
 from clipwarden.settings import Settings
-from clipwarden.store import accounts, migrating
+from clipwarden.store import accounts, migrating, users
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, write
 from clipwarden_local import private_redis
@@ -125,6 +127,18 @@ class Stack:
     def metrics_url(self) -> str:
         """Return where the workers' figures are served."""
         return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+    def console_url(self) -> str:
+        """Return where a person reviews: a link for the first one to choose a password, until they have."""
+        engine = create_engine(self.settings().database)
+        now = DatabaseClock(engine).now()
+        with write(engine) as conn:
+            everybody = users.every(conn)
+            first = everybody[0] if everybody else users.add(conn, "admin", role=Role.ADMIN, account_ids=None, now=now)
+            waits = len(everybody) <= 1 and not first.has_password
+            url = user.link(conn, first, self.settings(), now) if waits else f"{self.gateway_url}/console/"
+        engine.dispose()
+        return url
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which every clipwarden command works on this stack."""

@@ -52,6 +52,7 @@ def _introduce(stack: Stack, *, as_json: bool) -> None:
     kept = stack.secrets()
     facts = {
         "gateway": stack.gateway_url,
+        "console": stack.console_url(),
         "redis": stack.redis_url,
         "rekognition": stack.endpoint_url,
         "metrics": stack.metrics_url,
@@ -67,6 +68,8 @@ def _introduce(stack: Stack, *, as_json: bool) -> None:
         return
     output.say("\nclipwarden is up.\n")
     output.show_fields(facts)
+    if "/welcome/" in str(facts["console"]):
+        output.say("\nOpen the console's link in a browser to choose a password, once, for the user `admin`.")
     output.say("\nUpload with Cloudinary's SDK, unchanged:\n")
     for line in _UPLOAD.format(stack.cloudinary_url).splitlines():
         output.say(f"  {line}")

@@ -306,6 +306,25 @@ class ApiSettings(Group):
     """Seconds that a signed URL of the media store lives which viewers are sent to; 0: the gateway sends the bytes."""
 
 
+class ConsoleSettings(Group):
+    """The review console, which the gateway serves below `/console`."""
+
+    enabled: bool = True
+    """Whether there is one."""
+    session_life: Seconds = 12 * 3600.0
+    """Seconds after which a person signs in anew."""
+    session_idle: Seconds = 3600.0
+    """Seconds without a request after which a person signs in anew."""
+    link_life: Seconds = 86400.0
+    """Seconds for which a link is good that lets a person choose a password."""
+    attempts: int = Field(default=5, ge=1, le=100)
+    """Attempts to sign in by one name before it has to wait: a minute, then twice as long each time, up to 15."""
+    address_attempts: int = Field(default=50, ge=1, le=10_000)
+    """Likewise from one public address; a proxy's private one is not counted, for it speaks for many."""
+    plain_http: bool = False
+    """Whether the session's cookie also goes over http from another machine: for a network that is trusted."""
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 
@@ -346,6 +365,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     callback: CallbackSettings = CallbackSettings()
     api: ApiSettings = ApiSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from clipwarden.moderation import DeliveryStage
 from clipwarden.store import accounts, deliveries, schema
 from clipwarden.store.engine import read, write
 from clipwarden_api import app
+from clipwarden_api.console.screens import SCREENS
 from fixtures.gateway import Gateway
 from json_api import JsonApi
 from sdk import VIDEO, upload
@@ -30,6 +31,8 @@ signed: Any = sign_request
 #: What the neighbour, with a good key of its own, is answered at a route when it names what is ours in the path, and
 #: what the answer must not hold. ``open`` routes are for everybody; ``own`` ones answer with what is the neighbour's.
 OPEN, OWN, NOT_FOUND, NAMELESS = "open", "own", "not found", "of names of its own"
+#: The console's pages: no key opens them, only a session, and who has one is told of elsewhere.
+SESSION = "session"
 
 EXPECTED = {
     "GET /healthz": OPEN,
@@ -105,6 +108,8 @@ EXPECTED = {
     "GET /v1/deliveries/{id}": NOT_FOUND,
     "POST /v1/deliveries/{id}/replay": NOT_FOUND,
     "POST /v1/deliveries/replay": OWN,
+    **{f"{screen.method} /console{screen.path}": SESSION if screen.role is not None else OPEN for screen in SCREENS},
+    "GET /console/static/{digest}/{name}": OPEN,
     "POST /v1/policy": OPEN,
     "POST /v1/policy/simulate": OWN,
     "GET /v1/policy/taxonomies": OPEN,
@@ -136,6 +141,9 @@ class Ours:
             "{status}": "pending",
             "{name:path}": "secret-preset",
             "{id}": self._id(template),
+            "{digest}": "0",
+            "{name}": "console.css",
+            "{token}": "guessed",
         }
         for variable, value in named.items():
             template = template.replace(variable, value)
@@ -149,7 +157,7 @@ class Ours:
             return self.delivery_id
         if template.startswith("/v1/endpoints"):
             return self.trigger_id
-        return self.moderation_id if template.startswith("/v1/") else self.trigger_id
+        return self.moderation_id if template.startswith(("/v1/", "/console/")) else self.trigger_id
 
     def asked(self) -> dict[str, Any]:
         """Return parameters that name what is ours in every way that a call takes."""
@@ -279,7 +287,9 @@ def test_a_neighbour_sees_and_changes_nothing_of_ours(gateway: Gateway, neighbou
     for route, expected in EXPECTED.items():
         method, template = route.split(" ")
         status, body = answered(gateway, method, ours.path(template, "other"), ours, neighbour)
-        allowed = {NOT_FOUND: {404}, OWN: {200, 201}, NAMELESS: {200}, OPEN: {200, 404, 422}}[expected]
+        allowed = {NOT_FOUND: {404}, OWN: {200, 201}, NAMELESS: {200}, OPEN: {200, 404, 422}, SESSION: {303, 401}}[
+            expected
+        ]
         assert status in allowed, (route, status, body)
         if expected is OWN:
             # A call may repeat what it was asked, but tells nothing that only we know.
@@ -311,7 +321,7 @@ def test_a_stranger_is_answered_nothing(gateway: Gateway) -> None:
         if route.endswith(" /media/{rest:path}") or (expected is OPEN and "policy" not in route):
             continue
         status, body = answered(gateway, method, ours.path(template, "default"), ours, stranger)
-        assert status == 401, (route, status, body)
+        assert status in ({303, 401} if expected is SESSION else {401}), (route, status, body)
     assert rows(gateway) == before
 
 

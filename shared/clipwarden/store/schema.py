@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
 from clipwarden.moderation import SLOT_STAGES, DeliveryStage, Kind, Placement, Stage, Status
+from clipwarden.people import Role
 from clipwarden.sealing import Seal
 
 
@@ -498,6 +499,56 @@ audit_events = sa.Table(
     _moment("created_at"),
 )
 
+# People who review; programs come with accounts' keys.
+users = sa.Table(
+    "users",
+    metadata,
+    _id(),
+    _text("name"),
+    *_word("role", Role),
+    # argon2's; none until the link was used that lets somebody choose a password.
+    _optional("password_hash"),
+    _optional("link_hash"),
+    _optional("link_until", UtcDateTime),
+    _flag("disabled", default=False),
+    # Else only those accounts that are named.
+    _flag("every_account", default=False),
+    _given("settings", _Document, "{}"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.UniqueConstraint("name"),
+    sa.UniqueConstraint("link_hash"),
+)
+
+user_accounts = sa.Table(
+    "user_accounts",
+    metadata,
+    sa.Column("user_id", sa.Uuid(as_uuid=False), sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("account_id", sa.Uuid(as_uuid=False), sa.ForeignKey("accounts.id"), primary_key=True),
+)
+
+user_sessions = sa.Table(
+    "user_sessions",
+    metadata,
+    _id(),
+    _reference("users"),
+    _text("token_hash"),
+    _moment("created_at"),
+    _moment("seen_at"),
+    _moment("expires_at"),
+    sa.UniqueConstraint("token_hash"),
+)
+
+# Attempts to sign in since the last that went well: by a name, and from an address.
+sign_in_attempts = sa.Table(
+    "sign_in_attempts",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),
+    _number("attempts"),
+    _optional("locked_until", UtcDateTime),
+    _moment("updated_at"),
+)
+
 
 def in_library() -> sa.ColumnElement[bool]:
     """Return the condition of an asset to be in the library: there, not deleted, and not rejected."""
@@ -598,6 +649,8 @@ _partial(
 sa.Index("ix_deliveries_url", deliveries.c.account_id, deliveries.c.url, deliveries.c.stage)
 sa.Index("ix_delivery_attempts_delivery", delivery_attempts.c.delivery_id, delivery_attempts.c.created_at)
 sa.Index("ix_delivery_attempts_created_at", delivery_attempts.c.created_at)
+sa.Index("ix_user_sessions_user", user_sessions.c.user_id)
+sa.Index("ix_user_sessions_expiry", user_sessions.c.expires_at)
 # Figures that are scraped: counted from the index alone.
 sa.Index("ix_moderations_stage", _m.stage, _m.updated_at)
 sa.Index("ix_deliveries_stage", deliveries.c.stage, deliveries.c.created_at)
