@@ -11,6 +11,7 @@ pytest_plugins = (
     "fixtures.s3",
     "fixtures.store",
     "fixtures.gateway",
+    "fixtures.console",
     "fixtures.sdks",
     "fixtures.aws",  # After those that it imports: pytest rewrites a module's asserts only as it first comes.
 )

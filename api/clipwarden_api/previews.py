@@ -4,6 +4,8 @@ Cloudinary's SDKs make such URLs, by ``private_download_url``: the same paramete
 in the query. They are good for an hour, or until the ``expires_at`` that is signed.
 """
 
+from datetime import datetime
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +13,7 @@ from starlette.routing import Route
 
 from clipwarden import placing
 from clipwarden.media.store import Stored, find
-from clipwarden.moderation import Asset
+from clipwarden.moderation import Account, Asset
 from clipwarden.store import library
 from clipwarden.store.engine import read
 from clipwarden_api import calls, credentials, sending, uploading
@@ -32,6 +34,12 @@ async def _preview(request: Request) -> Response:
     asset, stored = await run_in_threadpool(_find, services, request.path_params["cloud"], asked, name)
     saved = f"{name.public_id.rpartition('/')[2]}.{asset.format}" if asked.flag("attachment") else None
     return await sending.send(request, services, stored, sending.media_type(asset.format), download_name=saved)
+
+
+def signed(account: Account, asset: Asset, *, expires: datetime, now: datetime) -> dict[str, str]:
+    """Return the query under which an asset's bytes can be read until then, wherever they are."""
+    named = {"public_id": asset.public_id, "type": asset.type, "timestamp": str(int(now.timestamp()))}
+    return credentials.signed(named | {"expires_at": str(int(expires.timestamp()))}, account)
 
 
 def _find(services: Services, cloud: str, asked: Parameters, name: library.Name) -> tuple[Asset, Stored]:

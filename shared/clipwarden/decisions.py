@@ -79,10 +79,12 @@ def override(
     public_url: str,
     now: datetime,
     reason: str | None = None,
+    told_at: datetime | None = None,
 ) -> Moderation:
     """Record a human's verdict, which no automatic one undoes; it may be changed by a human again.
 
-    The reason stands in the audit trail. Raises NotFound, and Conflict for a status that is not a verdict.
+    The reason stands in the audit trail. Nobody is told before ``told_at``. Raises NotFound, and Conflict for a status
+    that is not a verdict.
     """
     if status not in _PLACEMENT:
         raise errors.Conflict(f"a moderation can be approved or rejected, not {status}")
@@ -90,7 +92,7 @@ def override(
     moderations.override(conn, moderation_id, status=status, by=by, now=now)
     decided = _present(conn, moderation_id)
     _count(conn, before, decided)
-    _consequences(conn, decided, labels, public_url, now, actor=f"human:{by}", reason=reason)
+    _consequences(conn, decided, labels, public_url, now, actor=f"human:{by}", reason=reason, told_at=told_at)
     return decided
 
 
@@ -140,11 +142,12 @@ def _consequences(
     *,
     actor: str,
     reason: str | None = None,
+    told_at: datetime | None = None,
 ) -> None:
     moderations.follow(conn, decided, now=now)
     if decided.status in _PLACEMENT and _rules_the_asset(conn, decided):
         assets.want(conn, decided.asset_id, _PLACEMENT[decided.status], now)
-    _tell(conn, decided, labels, public_url, now)
+    _tell(conn, decided, labels, public_url, now, told_at=told_at)
     _record(conn, decided, str(decided.status), actor, now, reason=reason)
 
 
@@ -164,13 +167,27 @@ def _asked_at(conn: Connection, decided: Moderation) -> datetime:
     return (first or decided).created_at
 
 
-def _tell(conn: Connection, decided: Moderation, labels: Labels, public_url: str, now: datetime) -> None:
+def _tell(
+    conn: Connection,
+    decided: Moderation,
+    labels: Labels,
+    public_url: str,
+    now: datetime,
+    *,
+    told_at: datetime | None,
+) -> None:
     account = accounts.by_id(conn, decided.account_id)
     asset = assets.by_id(conn, decided.asset_id)
     if account is None or asset is None:
         raise errors.NotFound(f"moderation {decided.id} has lost its account or asset")
     sequence = judged.decisions_about(conn, asset.id)
-    about: dict[str, Any] = {"now": now, "sequence": sequence, "moderation_id": decided.id, "asset_id": asset.id}
+    about: dict[str, Any] = {
+        "now": now,
+        "told_at": told_at,
+        "sequence": sequence,
+        "moderation_id": decided.id,
+        "asset_id": asset.id,
+    }
     told: dict[str, Any] = {"public_url": public_url, "triggered_at": now, "sequence": sequence}
     named = decided.notification_urls
     if telling.anybody(conn, account, "moderation", named):

@@ -49,7 +49,10 @@ def _final(renderer: structlog.typing.Processor) -> list[structlog.typing.Proces
 def _renderer(form: LogFormat) -> structlog.typing.Processor:
     if form is LogFormat.JSON:
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+    # Plain: the other formatter shows what variables hold, secrets too.
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
+    )
 
 
 def _strike_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -321,6 +321,10 @@ class ConsoleSettings(Group):
     """Attempts to sign in by one name before it has to wait: a minute, then twice as long each time, up to 15."""
     address_attempts: int = Field(default=50, ge=1, le=10_000)
     """Likewise from one public address; a proxy's private one is not counted, for it speaks for many."""
+    claim: Seconds = 300.0
+    """Seconds for which a case is one reviewer's, from the last that was heard of the page."""
+    undo: float = Field(default=30.0, ge=0, le=3600)
+    """Seconds for which a decision can be undone, and its callback waits; 0 for none."""
     plain_http: bool = False
     """Whether the session's cookie also goes over http from another machine: for a network that is trusted."""
 

@@ -20,19 +20,28 @@ def tell(
     *,
     named: Iterable[str],
     now: datetime,
+    told_at: datetime | None = None,
     sequence: int = 0,
     moderation_id: str | None = None,
     asset_id: str | None = None,
 ) -> None:
     """Have every URL told that is to know of the event: those that the call named or the account's, and endpoints."""
     about: dict[str, Any] = {"sequence": sequence, "moderation_id": moderation_id, "asset_id": asset_id}
-    to(conn, account, event, body, urls=endpoints.told(conn, account, event, named), now=now, **about)
+    to(conn, account, event, body, urls=endpoints.told(conn, account, event, named), now=now, told_at=told_at, **about)
 
 
 def to(
-    conn: Connection, account: Account, event: str, body: str, *, urls: Iterable[str], now: datetime, **about: Any
+    conn: Connection,
+    account: Account,
+    event: str,
+    body: str,
+    *,
+    urls: Iterable[str],
+    now: datetime,
+    told_at: datetime | None = None,
+    **about: Any,
 ) -> None:
-    """Have these URLs told of the event; ``about`` are further columns of deliveries."""
+    """Have these URLs told of the event, now or at ``told_at``; ``about`` are further columns of deliveries."""
     # In one order for all: each delivery locks what is known of its endpoint.
     for url in sorted(urls, key=lambda url: (endpoint_states.origin(url), url)):
         deliveries.add(
@@ -43,7 +52,7 @@ def to(
             **{"sequence": 0, **about},
             url=url,
             body=body,
-            due_at=now,
+            due_at=told_at or now,
             now=now,
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 import jinja2
 from starlette.responses import HTMLResponse, Response
 
-from clipwarden_api.console import shown, static
+from clipwarden_api.console import shown, static, wellness
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -31,6 +31,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["static"] = static.address
+    environment.globals["all_keys"] = wellness.KEYS
     environment.filters.update(shown.FILTERS)
     return environment
 

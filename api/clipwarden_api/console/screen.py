@@ -54,7 +54,7 @@ def handler(screens: Mapping[str, Screen]) -> Callable[[Request], Awaitable[Resp
         except ClientDisconnect:
             return Response(status_code=400)  # Nobody reads it.
         except Exception as exc:  # noqa: BLE001 # whatever it is, a person reads the answer
-            return _refused(visit, request, exc)
+            return _refused(visit, screen, exc)
 
     return handle
 
@@ -103,7 +103,7 @@ def _signed_in(services: Services, token: str | None) -> SignedIn | None:
     if session.is_stale(now):
         with write(services.engine) as conn:
             sessions.note_use(conn, session.id, now=now)
-    return SignedIn(user=session.user, session_id=session.id, csrf=cookie.proof(token))
+    return SignedIn(user=session.user, session_id=session.id, csrf=cookie.proof(token), since=session.created_at)
 
 
 def _from_here(request: Request) -> bool:
@@ -125,11 +125,18 @@ def _to_sign_in(request: Request) -> Response:
     return RedirectResponse(to, status_code=303, headers=pages.HEADERS)
 
 
-def _refused(visit: Visit, request: Request, error: Exception) -> Response:
+def _refused(visit: Visit, screen: Screen, error: Exception) -> Response:
     """Return the page that tells a person what was not done, and why."""
     status, message = _told(error)
     if status >= 500:  # noqa: PLR2004 # ours
-        log.error("request failed", path=request.url.path[:300], reason=str(error), exc_info=error)
+        ours = not isinstance(error, errors.ClipwardenError)
+        # A link's path is its secret, and so would be what stands in a traceback's frames.
+        log.error(
+            "request failed",
+            screen=screen.path,
+            reason=str(error)[:500],
+            exc_info=error if ours else None,
+        )
     return pages.answer("turned.html", status=status, visit=visit, message=message)
 
 

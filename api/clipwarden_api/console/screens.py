@@ -1,7 +1,10 @@
 """Every path of the console."""
 
-from clipwarden_api.console.routes import queue, signing_in
+from clipwarden.people import Role
+from clipwarden_api.console.routes import case, decision, queue, settings, signing_in, trail
 from clipwarden_api.console.screen import Screen
+
+_CASE = "/cases/{id}"
 
 SCREENS = (
     Screen(method="GET", path="/sign-in", work=signing_in.ask, role=None),
@@ -10,4 +13,19 @@ SCREENS = (
     Screen(method="GET", path="/welcome/{token}", work=signing_in.welcome, role=None),
     Screen(method="POST", path="/welcome/{token}", work=signing_in.choose, role=None),
     Screen(method="GET", path="/", work=queue.show),
+    Screen(method="GET", path="/counts", work=queue.counts),
+    Screen(method="POST", path="/next", work=decision.following, role=Role.REVIEWER),
+    Screen(method="GET", path=_CASE, work=case.show),
+    Screen(method="POST", path=f"{_CASE}/hold", work=case.hold, role=Role.REVIEWER),
+    Screen(method="POST", path=f"{_CASE}/decide", work=decision.decide, role=Role.REVIEWER),
+    Screen(method="POST", path=f"{_CASE}/undo", work=decision.undo, role=Role.REVIEWER),
+    Screen(method="POST", path=f"{_CASE}/skip", work=decision.skip, role=Role.REVIEWER),
+    Screen(method="POST", path=f"{_CASE}/escalate", work=decision.escalate, role=Role.REVIEWER),
+    Screen(method="POST", path=f"{_CASE}/retry", work=decision.retry, role=Role.REVIEWER),
+    Screen(method="POST", path=f"{_CASE}/rejudge", work=decision.rejudge, role=Role.REVIEWER),
+    Screen(method="GET", path="/settings", work=settings.show),
+    Screen(method="POST", path="/settings", work=settings.keep),
+    Screen(method="GET", path="/help", work=settings.help_page),
+    Screen(method="GET", path="/audit", work=trail.show, role=Role.SUPERVISOR),
+    Screen(method="GET", path="/audit.csv", work=trail.export, role=Role.SUPERVISOR),
 )

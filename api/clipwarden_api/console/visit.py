@@ -1,6 +1,7 @@
 """One request to the console: who makes it, and what it asks for."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,14 +9,19 @@ from starlette.responses import RedirectResponse, Response
 
 from clipwarden.people import Role, User
 from clipwarden.settings import ConsoleSettings
-from clipwarden_api.console import pages
+from clipwarden_api.console import pages, wellness
 from clipwarden_api.console.turned import SignInFirst
+from clipwarden_api.console.wellness import Wellness
 from clipwarden_api.parameters import Parameters
 from clipwarden_api.services import Services
 
 ROOT = "/console"
 
-_PLACES = (("/", "Queue", Role.READ_ONLY),)
+_PLACES = (
+    ("/", "Queue", Role.READ_ONLY),
+    ("/audit", "Audit trail", Role.SUPERVISOR),
+    ("/help", "Help", Role.READ_ONLY),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,7 @@ class SignedIn:
     user: User
     session_id: str
     csrf: str  #: What their forms carry.
+    since: datetime  #: When they signed in.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,11 @@ class Visit:
     def console(self) -> ConsoleSettings:
         """Return the console's settings."""
         return self.services.settings.console
+
+    @property
+    def wellness(self) -> Wellness:
+        """Return how who is signed in wants the console to be."""
+        return wellness.read(self.user)
 
     def may(self, role: Role) -> bool:
         """Say whether who is signed in may do what this role is needed for."""

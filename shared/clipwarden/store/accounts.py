@@ -55,6 +55,11 @@ def by_names(conn: Connection, names: Collection[str]) -> dict[str, Account]:
     return {row["name"]: parse(row) for row in found}
 
 
+def every(conn: Connection) -> list[Account]:
+    """Return all accounts by their names."""
+    return [parse(row) for row in conn.execute(sa.select(accounts).order_by(accounts.c.name)).mappings()]
+
+
 def by_key(conn: Connection, key: str) -> tuple[Account, str] | None:
     """Return the account that an API key belongs to, and the key's secret; ``None`` for keys that are not enabled."""
     own = conn.execute(sa.select(accounts).where(accounts.c.api_key == key)).mappings().one_or_none()

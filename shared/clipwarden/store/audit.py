@@ -1,5 +1,6 @@
 """The audit trail: who did what, and when."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +58,49 @@ def of_moderation(conn: Connection, moderation_id: str) -> list[AuditEvent]:
     query = sa.select(audit_events).where(audit_events.c.moderation_id == moderation_id)
     query = query.order_by(audit_events.c.created_at, audit_events.c.id)
     return [AuditEvent(**row) for row in conn.execute(query).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which events are meant; what is ``None`` excludes none."""
+
+    account_ids: Collection[str] | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None  #: Done then or later.
+    before: datetime | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return what the search asks of a row."""
+        c = audit_events.c
+        asked: list[sa.ColumnElement[bool]] = []
+        asked += [c.account_id.in_(list(self.account_ids))] if self.account_ids is not None else []
+        asked += [c.actor == self.actor] if self.actor is not None else []
+        asked += [c.action == self.action] if self.action is not None else []
+        asked += [c.created_at >= self.since] if self.since is not None else []
+        asked += [c.created_at < self.before] if self.before is not None else []
+        return asked
+
+
+def found(
+    conn: Connection, search: Search, *, limit: int, after: str | None = None
+) -> tuple[list[AuditEvent], str | None]:
+    """Return a page of the events that a search finds, the newest first, and the cursor of the next page.
+
+    Raises Conflict when ``after`` is not a cursor.
+    """
+    c = audit_events.c
+    query = sa.select(audit_events).where(*search.conditions())
+    query = cursor.paged(query, (c.created_at, c.id), limit=limit, after=after, newest_first=True)
+    events = [AuditEvent(**row) for row in conn.execute(query).mappings()]
+    end = events[limit - 1] if events[limit:] else None
+    return events[:limit], cursor.encode(end.created_at, end.id) if end is not None else None
+
+
+def count(conn: Connection, search: Search) -> int:
+    """Count the events that a search finds."""
+    query = sa.select(sa.func.count()).select_from(audit_events).where(*search.conditions())
+    return int(conn.execute(query).scalar_one())
 
 
 def page(

@@ -175,6 +175,12 @@ def newest(conn: Connection, asset_id: str) -> Moderation | None:
     return parse(row) if row is not None else None
 
 
+def of_asset(conn: Connection, asset_id: str, *, limit: int) -> list[Moderation]:
+    """Return the asset's moderations, the newest first."""
+    query = sa.select(moderations).where(_c.asset_id == asset_id).order_by(_c.created_at.desc(), _c.id.desc())
+    return [parse(row) for row in conn.execute(query.limit(limit)).mappings()]
+
+
 def outdate(conn: Connection, asset_id: str, version: int) -> None:
     """Let what was asked about an asset's earlier bytes not count as the asset's."""
     never_seen = sa.and_(_c.asset_version.is_(None), _c.stage == Stage.DECIDED)

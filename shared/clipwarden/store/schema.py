@@ -539,6 +539,23 @@ user_sessions = sa.Table(
     sa.UniqueConstraint("token_hash"),
 )
 
+# What reviewers do about a moderation.
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("moderation_id", sa.Uuid(as_uuid=False), sa.ForeignKey("moderations.id"), primary_key=True),
+    _reference("accounts"),
+    # Who has it before them, by which claim, and until when nobody else may.
+    sa.Column("holder_id", sa.Uuid(as_uuid=False), sa.ForeignKey("users.id"), nullable=True),
+    _optional("claim"),
+    _optional("held_until", UtcDateTime),
+    _optional("escalated_at", UtcDateTime),
+    _optional("escalated_by"),
+    # What stood before the last decision, and until when it can be had back.
+    _optional("undo", _Document),
+    _moment("updated_at"),
+)
+
 # Attempts to sign in since the last that went well: by a name, and from an address.
 sign_in_attempts = sa.Table(
     "sign_in_attempts",
@@ -649,6 +666,10 @@ _partial(
 sa.Index("ix_deliveries_url", deliveries.c.account_id, deliveries.c.url, deliveries.c.stage)
 sa.Index("ix_delivery_attempts_delivery", delivery_attempts.c.delivery_id, delivery_attempts.c.created_at)
 sa.Index("ix_delivery_attempts_created_at", delivery_attempts.c.created_at)
+_partial("ix_reviews_escalated", reviews.c.escalated_at, where=reviews.c.escalated_at.is_not(None))
+# The audit trail: of one person, and of an account.
+sa.Index("ix_audit_events_actor", audit_events.c.actor, audit_events.c.created_at, audit_events.c.id)
+sa.Index("ix_audit_events_account", audit_events.c.account_id, audit_events.c.created_at, audit_events.c.id)
 sa.Index("ix_user_sessions_user", user_sessions.c.user_id)
 sa.Index("ix_user_sessions_expiry", user_sessions.c.expires_at)
 # Figures that are scraped: counted from the index alone.

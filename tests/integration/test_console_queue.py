@@ -1,0 +1,147 @@
+"""The queue: what is listed, how it is narrowed, and that nobody sees what is another account's."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from clipwarden.people import Role
+from clipwarden.store import accounts, reviews
+from clipwarden.store.engine import read, write
+from clipwarden_api.console.screens import SCREENS
+from clipwarden_api.services import Services
+from fixtures.console import Browser, judged, present, user, waiting
+
+
+def listed(text: str) -> list[str]:
+    return re.findall(r'class="name"[^>]*>([^<]*)<', text)
+
+
+@pytest.fixture
+def ana(served: Services, browser: Browser) -> Browser:
+    user(served.engine)
+    browser.sign_in()
+    return browser
+
+
+def test_an_empty_queue_says_so(ana: Browser) -> None:
+    assert "No cases here" in ana.get("/console/").words
+
+
+def test_cases_are_listed_newest_first_with_why_and_counts(served: Services, ana: Browser) -> None:
+    judged(served, "old", age=timedelta(hours=3))
+    judged(served, "new")
+    judged(served, "clean", seen=[])
+    waiting(served, "picture")
+    page = ana.get("/console/")
+    assert listed(page.text) == ["picture", *sorted(["new", "clean"], key=page.text.index), "old"]
+    assert "Alcoholic Beverages 86 %" in page.words
+    assert "2 Rejected oldest 3 h" in page.words
+    assert "1 Approved" in page.words
+    assert "1 Pending" in page.words
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status=rejected", ["wine"]),
+        ("status=approved", ["clean"]),
+        ("kind=manual", ["picture"]),
+        ("category=rude%20gestures", ["wine"]),
+        ("category=Weapons", []),
+        ("category=Alcohol&at_least=90", []),
+        ("category=Alcohol&at_least=80&at_most=90", ["wine"]),
+        ("at_least=99", []),
+        ("text=win*", ["wine"]),
+        ("text=NOT%20public_id:win*%20AND%20bytes%3E1", ["clean"]),
+        ("decided_by=human", []),
+        ("decided_by=policy&status=rejected", ["wine"]),
+        ("since=2000-01-01&before=2000-01-02", []),
+        ("since=2000-01-01&status=rejected", ["wine"]),
+        ("tag=x", []),
+        ("account=nobody", []),
+        ("escalated=1", []),
+    ],
+)
+def test_filters_stand_in_the_address(served: Services, ana: Browser, query: str, found: list[str]) -> None:
+    judged(served, "wine")
+    judged(served, "clean", seen=[])
+    waiting(served)
+    assert listed(ana.get(f"/console/?{query}").text) == found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "kind=x",
+        "status=x",
+        "at_least=x",
+        "at_most=nan",
+        "since=x",
+        "since=9999-12-31&before=9999-12-31",
+        "text=(",
+        "after=x",
+    ],
+)
+def test_what_cannot_be_asked_is_explained(ana: Browser, query: str) -> None:
+    assert ana.get(f"/console/?{query}").status == 422
+
+
+def test_pages_follow_each_other(served: Services, ana: Browser) -> None:
+    made = [f"clip{n:02}" for n in range(27)]
+    for n, name in enumerate(made):
+        judged(served, name, seen=[], age=timedelta(minutes=n))
+    first = ana.get("/console/?status=approved")
+    assert listed(first.text) == made[:25]
+    [rest] = re.findall(r'href="(/console/\?[^"]*after=[^"]*)"', first.text)
+    assert listed(ana.get(rest.replace("&amp;", "&")).text) == made[25:]
+
+
+def test_names_are_text_whatever_they_are(served: Services, ana: Browser) -> None:
+    judged(served, "<script>alert(1)</script>")
+    page = ana.get("/console/")
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert" in page.text
+
+
+def test_the_counts_are_a_part_of_the_page(served: Services, ana: Browser) -> None:
+    judged(served)
+    assert "1 Rejected" in ana.get("/console/counts").words
+
+
+def test_nobody_sees_or_changes_what_is_another_accounts(served: Services, browser: Browser) -> None:
+    secret = judged(served, "secret", owner="theirs")
+    judged(served, "mine", owner="mine")
+    with read(served.engine) as conn:
+        mine = accounts.by_name(conn, "mine")
+    assert mine is not None
+    user(served.engine, role=Role.ADMIN, account_ids=[mine.id])
+    browser.sign_in()
+    with write(served.engine) as conn:
+        reviews.escalate(conn, secret, by="x", now=served.clock.now())
+    for screen in SCREENS:
+        path = "/console" + screen.path.replace("{id}", secret.id).replace("{token}", "x")
+        if screen.path == "/sign-out":
+            continue
+        page = (
+            browser.get(path)
+            if screen.method == "GET"
+            else browser.post(path, verdict="approve", moderation="aws_rek_video")
+        )
+        assert "secret" not in page.text, screen
+        assert secret.id not in page.text, screen
+        assert page.status == 404 or "{id}" not in screen.path, screen
+    assert listed(browser.get("/console/?account=theirs").text) == []
+    assert listed(browser.get("/console/").text) == ["mine"]
+    assert present(served, secret.id) == secret
+    with read(served.engine) as conn:
+        kept = reviews.of(conn, secret.id)
+    assert kept is not None
+    assert (kept.holder_id, kept.escalated_by) == (None, "x")
+
+
+def test_who_sees_no_account_sees_nothing(served: Services, browser: Browser) -> None:
+    judged(served)
+    user(served.engine, account_ids=[])
+    browser.sign_in()
+    assert listed(browser.get("/console/").text) == []
