@@ -71,4 +71,5 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* 
 	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/sdks --silent --no-audit --no-fund
 	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/tools --silent --no-audit --no-fund
 	@tests/tools/prometheus.sh $(VENV) || echo 'no Prometheus: the tests of alerts are skipped, and fail in CI'
+	@tests/tools/chromium.sh || echo 'no Chromium: the tests of the console in a browser are skipped, and fail in CI'
 	@touch $@ $(VENV)/.run

@@ -2,6 +2,7 @@
 
 pytest_plugins = (
     "fixtures.botocore",
+    "fixtures.browser",
     "fixtures.clips",
     "fixtures.pipeline",
     "fixtures.postgres",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clipwarden.evidence import Atlas, Place, read
+from clipwarden.evidence import Atlas, Place, read, standing
 from clipwarden.policy import Policy
 from clipwarden.taxonomy import Path, taxonomy_for
 
@@ -54,31 +54,29 @@ class Timeline:
 
 
 def draw(labels: Iterable[Mapping[str, Any]], policy: Policy, *, taxonomy: str, duration_ms: int | None) -> Timeline:
-    """Return the timeline of labels in the order of their moments; raises ResultsUnreadable for what is none."""
+    """Return the timeline of labels in the order of their moments; raises ResultsUnreadable for what is none.
+
+    What only repeats a category below it is left out, as it is left out of the verdict.
+    """
     atlas = Atlas(policy=policy, taxonomy=taxonomy_for(taxonomy))
     lanes: dict[Path, Lane] = {}
     moments: list[int] = []
-    whole = True
-    for number, label in enumerate(labels):
-        if number == MOST_LABELS:
-            whole = False
-            break
-        sighting = read(label)
-        if not moments or sighting.timestamp_ms != moments[-1]:
-            moments.append(sighting.timestamp_ms)
-        [(place, confidence)] = atlas.places({sighting.called: sighting.confidence})
-        _note(lanes.setdefault(place.key, _lane(place)), sighting.timestamp_ms, confidence)
-    return _timeline(list(lanes.values()), moments, duration_ms, whole=whole)
+    sightings = map(read, itertools.islice(labels, MOST_LABELS + 1))
+    drawn = 0
+    for at, group in itertools.groupby(sightings, key=lambda sighting: sighting.timestamp_ms):
+        seen = {sighting.called: sighting.confidence for sighting in group}
+        drawn += len(seen)
+        moments.append(at)
+        for place, confidence in standing(atlas.places(seen)):
+            lane = lanes.setdefault(place.key, _lane(place))
+            lane.hits.append(Hit(start_ms=at, end_ms=at, confidence=confidence))
+    return _timeline(list(lanes.values()), moments, duration_ms, whole=drawn <= MOST_LABELS)
 
 
 def _lane(place: Place) -> Lane:
     rule = place.rule
     threshold = None if rule.threshold is None else float(rule.threshold * 100)
     return Lane(path=rule.category.path, threshold=threshold, origin=rule.origin)
-
-
-def _note(lane: Lane, at: int, confidence: float) -> None:
-    lane.hits.append(Hit(start_ms=at, end_ms=at, confidence=confidence))
 
 
 def _timeline(lanes: list[Lane], moments: list[int], duration_ms: int | None, *, whole: bool) -> Timeline:

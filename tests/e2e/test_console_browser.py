@@ -1,0 +1,152 @@
+"""The console in a real browser, over the whole way of a case, and how every page looks."""
+
+from typing import Any
+
+import cloudinary.uploader
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import expect
+
+from clipwarden.people import Role
+from clipwarden.store import schema
+from clipwarden.store.engine import write
+from clipwarden_local.analysis.scripted import Script, ScriptedLabel
+from clipwarden_local.demo import samples
+from fixtures.browser import Tab
+from fixtures.console import PASSWORD, present, user
+from fixtures.gateway import Gateway
+from sdk import VIDEO, bytes_at
+from waiting import eventually
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+#: What the script sees in the wine: from second 1 to 4, and a little of something else.
+SEEN = Script(
+    labels=(
+        *(
+            ScriptedLabel(at=at, path=("Alcohol", "Alcoholic Beverages"), confidence=70 + at / 200)
+            for at in range(1000, 4001, 500)
+        ),
+        ScriptedLabel(at=2000, path=("Rude Gestures", "Middle Finger"), confidence=22.5),
+        ScriptedLabel(at=4000, path=("Rude Gestures", "Middle Finger"), confidence=34.5),
+    ),
+)
+
+
+@pytest.fixture
+def pipeline_settings(pipeline_settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    # Nobody presses a button this late: time is made to pass where it is to.
+    return pipeline_settings | {"console": {"undo": 600}}
+
+
+def uploaded(gateway: Gateway, public_id: str, script: Script, **options: Any) -> dict[str, Any]:
+    gateway.pipeline.endpoint.tell(script)
+    upload: Any = cloudinary.uploader.upload
+    usual = {"notification_url": gateway.pipeline.receiver.url, "moderation": "aws_rek_video:min_confidence:0.1"}
+    made: dict[str, Any] = upload(str(samples()[0]), public_id=public_id, **VIDEO, **gateway.cloud, **usual | options)
+    if "manual" not in options.values():
+        gateway.pipeline.decided(made["moderation"][0]["id"])
+    return made
+
+
+def let_time_pass(gateway: Gateway) -> None:
+    """Let every grace period end now."""
+    now = gateway.services.clock.now()
+    with write(gateway.services.engine) as conn:
+        conn.execute(sa.update(schema.deliveries).where(schema.deliveries.c.due_at > now).values(due_at=now))
+        conn.execute(sa.update(schema.endpoint_states).values(due_at=now))
+
+
+def told(gateway: Gateway) -> list[str]:
+    """Return the verdicts that callbacks have told of, the first first."""
+    said = (one.payload.get("moderation_status") for one in gateway.pipeline.receiver.received)
+    return [status for status in said if status in ("approved", "rejected")]
+
+
+def sign_in(gateway: Gateway, tab: Tab, role: Role = Role.ADMIN) -> None:
+    user(gateway.services.engine, role=role)
+    tab.page.goto(f"{gateway.url}/console/")
+    tab.page.get_by_label("Name").fill("ana")
+    tab.page.get_by_label("Password").fill(PASSWORD)
+    tab.page.get_by_role("button", name="Sign in").click()
+    expect(tab.page.get_by_role("heading", name="Queue")).to_be_visible()
+
+
+def test_a_rejected_video_is_looked_at_approved_undone_and_approved(gateway: Gateway, tab: Tab) -> None:
+    made = uploaded(gateway, "wine tasting", SEEN)
+    id, url = made["moderation"][0]["id"], made["secure_url"]
+    eventually(lambda: bytes_at(url, gateway) is None)
+    eventually(lambda: told(gateway) == ["rejected"])
+    page = tab.page
+    sign_in(gateway, tab)
+
+    page.keyboard.press("n")
+    heading = page.get_by_role("heading", name="wine tasting")
+    expect(heading).to_be_focused()
+    video = page.locator("video")
+    page.get_by_role("button", name="Alcoholic Beverages, 0:01 to 0:04, 90 percent, over the limit").click()
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    assert video.evaluate("video => [video.currentTime, video.muted, getComputedStyle(video).filter]") == [
+        0.5,
+        True,
+        "blur(18px) grayscale(1)",
+    ]
+    page.keyboard.press("]")
+    expect(page.get_by_role("button", name="Middle Finger, 0:02 to 0:02, 22 percent")).to_be_focused()
+    page.keyboard.press("u")
+    assert video.evaluate("video => getComputedStyle(video).filter") == "none"
+    page.get_by_label("If every limit were").fill("95")
+    expect(page.get_by_text("Approved: nothing exceeds it.")).to_be_visible()
+
+    page.get_by_label("Note for the team").fill("a grape juice")
+    expect(page.get_by_label("Note for the team")).to_have_value("a grape juice")
+    assert present(gateway.services, id).decisions == 1  # No key acts while somebody types.
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("status").filter(has_text="was approved")).to_be_visible()
+    assert present(gateway.services, id).decided_by == "human:ana"
+    page.keyboard.press("z")
+    expect(page.get_by_role("status").filter(has_text="is as it was before")).to_be_visible()
+    assert present(gateway.services, id).decided_by == "policy"
+    page.keyboard.press("a")
+    expect(page.get_by_role("status").filter(has_text="was approved")).to_be_visible()
+
+    eventually(lambda: bytes_at(url, gateway) == samples()[0].read_bytes())
+    assert told(gateway) == ["rejected"]
+    let_time_pass(gateway)
+    eventually(lambda: told(gateway) == ["rejected", "approved"])
+    assert tab.complaints == []
+
+
+def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: Tab) -> None:
+    page, faults = tab.page, []
+    page.goto(f"{gateway.url}/console/")
+    faults += tab.look("sign-in")
+    for public_id, script, options in (
+        ("summer holiday", Script(), {}),
+        ("wine tasting", SEEN, {"tags": "food,evening"}),
+        ("broken", Script(failure="the stream ended early"), {}),
+        ("a portrait", Script(), {"moderation": "manual"}),
+    ):
+        made = uploaded(gateway, public_id, script, **options)
+    sign_in(gateway, tab)
+    faults += tab.look("queue")
+    for name, case in (("case-rejected", "wine tasting"), ("case-aborted", "broken"), ("case-waiting", "a portrait")):
+        page.goto(f"{gateway.url}/console/")
+        page.get_by_role("link", name=case).click()
+        expect(page.get_by_role("heading", name=case)).to_be_visible()
+        page.wait_for_function("document.querySelector('video').readyState >= 2")
+        faults += tab.look(name)
+    page.keyboard.press("?")
+    faults += tab.look("keys")
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("r")
+    expect(page.get_by_role("status").filter(has_text="was rejected")).to_be_visible()
+    faults += tab.look("next")
+    for path in ("settings", "help", "audit", "?status=pending", "cases/none"):
+        page.goto(f"{gateway.url}/console/{path}")
+        faults += tab.look(path.strip("?").replace("=", "-").replace("/", "-"))
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{gateway.url}/console/cases/{made['moderation'][0].get('id', '')}")
+    faults += tab.look("phone")
+    assert sorted(set(faults)) == []
+    assert [one for one in tab.complaints if "404" not in one] == []
