@@ -1,5 +1,6 @@
 """The console in a real browser, over the whole way of a case, and how every page looks."""
 
+import re
 from typing import Any
 
 import cloudinary.uploader
@@ -142,9 +143,24 @@ def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: 
     page.keyboard.press("r")
     expect(page.get_by_role("status").filter(has_text="was rejected")).to_be_visible()
     faults += tab.look("next")
-    for path in ("settings", "help", "audit", "?status=pending", "cases/none"):
+    for path in (
+        "settings",
+        "help",
+        "audit",
+        "?status=pending",
+        "cases/none",
+        "policy?moderation=aws_rek_video:alcohl",
+    ):
         page.goto(f"{gateway.url}/console/{path}")
-        faults += tab.look(path.strip("?").replace("=", "-").replace("/", "-"))
+        faults += tab.look(re.sub(r"\W+", "-", path).strip("-"))
+    page.get_by_role("link", name="Policy lab").click()
+    page.get_by_label("Moderation parameter").fill("aws_rek_video:alcohol:0.95:rude_gestures:ignore")
+    page.get_by_role("button", name="Simulate").click()
+    expect(page.get_by_text("1 rejected would be")).to_be_visible()
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_role("button", name="Simulate").click()
+    expect(page.get_by_text("1 rejected would be")).to_be_visible()
+    faults += tab.look("policy")
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{gateway.url}/console/cases/{made['moderation'][0].get('id', '')}")
     faults += tab.look("phone")

@@ -1,7 +1,7 @@
 """Every path of the console."""
 
 from clipwarden.people import Role
-from clipwarden_api.console.routes import case, decision, queue, settings, signing_in, trail
+from clipwarden_api.console.routes import case, decision, lab, queue, settings, signing_in, trail
 from clipwarden_api.console.screen import Screen
 
 _CASE = "/cases/{id}"
@@ -23,6 +23,8 @@ SCREENS = (
     Screen(method="POST", path=f"{_CASE}/escalate", work=decision.escalate, role=Role.REVIEWER),
     Screen(method="POST", path=f"{_CASE}/retry", work=decision.retry, role=Role.REVIEWER),
     Screen(method="POST", path=f"{_CASE}/rejudge", work=decision.rejudge, role=Role.REVIEWER),
+    Screen(method="GET", path="/policy", work=lab.show),
+    Screen(method="GET", path="/policy/simulated", work=lab.simulate),
     Screen(method="GET", path="/settings", work=settings.show),
     Screen(method="POST", path="/settings", work=settings.keep),
     Screen(method="GET", path="/help", work=settings.help_page),

@@ -19,6 +19,7 @@ ROOT = "/console"
 
 _PLACES = (
     ("/", "Queue", Role.READ_ONLY),
+    ("/policy", "Policy lab", Role.READ_ONLY),
     ("/audit", "Audit trail", Role.SUPERVISOR),
     ("/help", "Help", Role.READ_ONLY),
 )

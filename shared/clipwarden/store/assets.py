@@ -34,6 +34,12 @@ def by_id(conn: Connection, id: str) -> Asset | None:
     return parse(row) if row is not None else None
 
 
+def names(conn: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Return the names of assets by their ids; those that are gone have none."""
+    c = assets.c
+    return {row.id: row.public_id for row in conn.execute(sa.select(c.id, c.public_id).where(c.id.in_(ids)))}
+
+
 def by_public_id(conn: Connection, account_id: str, public_id: str) -> Asset | None:
     """Return the account's asset of this name."""
     row = conn.execute(_named(account_id, public_id)).mappings().one_or_none()
