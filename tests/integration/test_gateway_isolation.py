@@ -153,7 +153,7 @@ class Ours:
     def _id(self, template: str) -> str:
         if template.startswith("/v1/uploads"):
             return self.upload_id
-        if template.startswith("/v1/deliveries"):
+        if template.startswith(("/v1/deliveries", "/console/operations/deliveries")):
             return self.delivery_id
         if template.startswith("/v1/endpoints"):
             return self.trigger_id

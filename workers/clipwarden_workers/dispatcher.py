@@ -4,20 +4,21 @@ It also keeps the leases of what this process works on, and fills free slots. It
 is away, rows stay due and are sent later.
 """
 
+import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import sqlalchemy
 
 from clipwarden import errors, logs, metrics
 from clipwarden.moderation import Stage
-from clipwarden.store import attempts, endpoint_states, leases, schema, stretches
+from clipwarden.store import attempts, endpoint_states, leases, schema, stretches, workers
 from clipwarden.store.engine import write
 from clipwarden_workers import admission, tasks
-from clipwarden_workers.bus import STEP_OF, Step
+from clipwarden_workers.bus import STEP_OF, Queue, Step
 from clipwarden_workers.services import Services
 
 log = logs.logger(__name__)
@@ -33,9 +34,11 @@ SWEPT, SWEEP_EVERY = 1000, 600.0
 class Dispatcher(threading.Thread):
     """Looks for due rows until it is told to stop; outlives a database that is away."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, queues: Collection[Queue] = tuple(Queue)) -> None:
         super().__init__(name="dispatcher", daemon=True)
         self._services = services
+        self._self = workers.this_process(queues)
+        self._note_at = time.monotonic()
         self._stopping = threading.Event()
         self._renewed = time.monotonic()
         self._sweep_at = time.monotonic()
@@ -63,10 +66,13 @@ class Dispatcher(threading.Thread):
         self._stopping.set()
         self._services.wake.set()
         self.join(timeout=10)
+        with contextlib.suppress(errors.StoreUnavailable), write(self._services.engine) as conn:
+            workers.forget(conn, self._self.id)
 
     def look(self) -> bool:
         """Look once at everything, and say whether more is due than was taken."""
         self._renew()
+        self._note()
         sent = [
             self._send(schema.moderations, {stage: STEP_OF[stage] for stage in STEP_OF}),
             # Deliveries that wait are handed out by their endpoints.
@@ -78,6 +84,14 @@ class Dispatcher(threading.Thread):
         admission.admit(self._services)
         self._sweep()
         return max(sent) >= BATCH or looked_at >= ENDPOINTS
+
+    def _note(self) -> None:
+        """Say now and then that this process is there."""
+        if time.monotonic() < self._note_at:
+            return
+        with write(self._services.engine) as conn:
+            workers.note(conn, self._self, now=self._services.clock.now())
+        self._note_at = time.monotonic() + workers.EVERY
 
     def _recall(self) -> int:
         """Let deliveries wait again of which nobody has reported in time, and return how many."""

@@ -27,7 +27,7 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
     workers = consumers(services, queues)
     for worker in workers:
         worker.start()
-    dispatcher = Dispatcher(services)
+    dispatcher = Dispatcher(services, queues)
     dispatcher.start()
     listening = readers(services)
     for reader in listening:

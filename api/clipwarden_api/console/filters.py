@@ -1,6 +1,7 @@
 """What a queue is narrowed to: read from the address, and written into it again, so that a queue can be shared."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from clipwarden_api.search import expression, sql
 
 _NAMES = (
     *("kind", "status", "account", "category", "at_least", "at_most"),
-    *("since", "before", "tag", "decided_by", "escalated", "text"),
+    *("since", "before", "tag", "decided_by", "escalated", "error", "text"),
 )
 
 
@@ -37,6 +38,7 @@ class Filters:
     tag: str = ""
     decided_by: str = ""
     escalated: str = ""
+    error: str = ""
     text: str = ""
 
     @classmethod
@@ -58,7 +60,7 @@ class Filters:
         """Return it as an address has it, with its question mark."""
         given = replace(self, **{name: value for name, value in changes.items() if name in _NAMES}).given
         given |= {name: value for name, value in changes.items() if name not in _NAMES and value}
-        return f"?{urlencode(given)}" if given else ""
+        return address(given)
 
     def search(self, visit: Visit, accounts: dict[str, str]) -> Search:
         """Return the search of a person who may see these accounts, names by ids; raises Turned for what cannot be."""
@@ -74,8 +76,15 @@ class Filters:
             tag=self.tag or None,
             decided_by=_decider(self.decided_by),
             escalated=bool(self.escalated),
+            error=self.error or None,
             about=_condition(visit, self.text),
         )
+
+
+def address(given: Mapping[str, str]) -> str:
+    """Return what is given as the end of an address, with its question mark."""
+    stated = {name: value for name, value in given.items() if value}
+    return f"?{urlencode(stated)}" if stated else ""
 
 
 def _account_ids(visit: Visit, accounts: dict[str, str], wanted: str) -> list[str] | None:

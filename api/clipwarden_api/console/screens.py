@@ -1,7 +1,17 @@
 """Every path of the console."""
 
 from clipwarden.people import Role
-from clipwarden_api.console.routes import case, decision, lab, queue, settings, signing_in, trail
+from clipwarden_api.console.routes import (
+    case,
+    decision,
+    deliveries,
+    lab,
+    operations,
+    queue,
+    settings,
+    signing_in,
+    trail,
+)
 from clipwarden_api.console.screen import Screen
 
 _CASE = "/cases/{id}"
@@ -30,4 +40,11 @@ SCREENS = (
     Screen(method="GET", path="/help", work=settings.help_page),
     Screen(method="GET", path="/audit", work=trail.show, role=Role.SUPERVISOR),
     Screen(method="GET", path="/audit.csv", work=trail.export, role=Role.SUPERVISOR),
+    Screen(method="GET", path="/operations", work=operations.show, role=Role.ADMIN),
+    Screen(method="POST", path="/operations/enable", work=operations.enable, role=Role.ADMIN),
+    Screen(method="GET", path="/operations/deliveries", work=deliveries.listing, role=Role.ADMIN),
+    Screen(method="GET", path="/operations/deliveries/replay", work=deliveries.confirm, role=Role.ADMIN),
+    Screen(method="POST", path="/operations/deliveries/replay", work=deliveries.replay_found, role=Role.ADMIN),
+    Screen(method="GET", path="/operations/deliveries/{id}", work=deliveries.show, role=Role.ADMIN),
+    Screen(method="POST", path="/operations/deliveries/{id}/replay", work=deliveries.replay, role=Role.ADMIN),
 )

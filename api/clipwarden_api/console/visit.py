@@ -21,6 +21,7 @@ _PLACES = (
     ("/", "Queue", Role.READ_ONLY),
     ("/policy", "Policy lab", Role.READ_ONLY),
     ("/audit", "Audit trail", Role.SUPERVISOR),
+    ("/operations", "Operations", Role.ADMIN),
     ("/help", "Help", Role.READ_ONLY),
 )
 

@@ -5,6 +5,7 @@ of one, holds the row's lock, so that its limits hold over all workers. ``due_at
 a pause of an endpoint moves this one moment, however many deliveries wait for it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -155,6 +156,15 @@ def counts(conn: Connection) -> dict[str, int]:
 def of_account(conn: Connection, account_id: str) -> list[EndpointState]:
     """Return how all endpoints of an account fare, by their origins."""
     query = sa.select(table).where(_c.account_id == account_id).order_by(_c.origin)
+    return [parse(row) for row in conn.execute(query).mappings()]
+
+
+def unwell(conn: Connection, account_ids: Collection[str] | None, *, limit: int) -> list[EndpointState]:
+    """Return endpoints of these accounts, or of all, that are disabled or paused, those first that are disabled."""
+    query = sa.select(table).where(sa.or_(_c.disabled_at.is_not(None), _c.trips > 0))
+    if account_ids is not None:
+        query = query.where(_c.account_id.in_(list(account_ids)))
+    query = query.order_by(_c.disabled_at.is_(None), _c.origin, _c.id).limit(limit)
     return [parse(row) for row in conn.execute(query).mappings()]
 
 

@@ -63,7 +63,7 @@ BATCH = 200
 LONGEST_PROBE_WAIT = 900.0
 
 #: Waiting moderations that are counted at most: beyond that, no pool will be free soon.
-_MANY = 2000
+MANY = 2000
 
 _c = moderations.c
 
@@ -129,6 +129,13 @@ def in_use(conn: Connection, pool: str) -> int:
     return taken
 
 
+def waiting(conn: Connection, pool: str) -> int:
+    """Count the moderations that wait for a slot of the pool, no further than ``MANY``."""
+    queued = sa.select(_c.id).where(_c.pool == pool, one_of(_c.stage, [Stage.QUEUED])).limit(MANY).subquery()
+    found: int = conn.execute(sa.select(sa.func.count()).select_from(queued)).scalar_one()
+    return found
+
+
 def admit(
     conn: Connection, pool: str, *, now: datetime, until: datetime, gap: timedelta = timedelta(0)
 ) -> list[Moderation]:
@@ -147,13 +154,13 @@ def admit(
     shares = _hungriest(conn, pool, now, free)
     if not shares:
         return []
-    waiting: dict[str, list[RowMapping]] = defaultdict(list)
+    queues: dict[str, list[RowMapping]] = defaultdict(list)
     for row in conn.execute(_next_of_each(list(shares), pool, now, free)).mappings():
-        waiting[row["account_id"]].append(row)
+        queues[row["account_id"]].append(row)
     admitted: list[Moderation] = []
     begin = max(now, held.next_start_at or now)
     gap /= held.pace(paces.Call.START, now)
-    for pick in _fairly(waiting, shares, free):
+    for pick in _fairly(queues, shares, free):
         due_at = until if begin <= now else begin
         if (moderation := _start(conn, pick, pool, now, due_at)) is not None:
             admitted.append(moderation)
@@ -167,9 +174,7 @@ def _load(conn: Connection, name: str) -> float:
     pool = by_name(conn, name)
     if pool is None:
         return 0.0  # Nobody has filled it yet.
-    queued = sa.select(_c.id).where(_c.pool == name, one_of(_c.stage, [Stage.QUEUED])).limit(_MANY).subquery()
-    waiting: int = conn.execute(sa.select(sa.func.count()).select_from(queued)).scalar_one()
-    return (in_use(conn, name) + waiting) / max(1, pool.limit)
+    return (in_use(conn, name) + waiting(conn, name)) / max(1, pool.limit)
 
 
 def _hold(conn: Connection, name: str) -> Pool:

@@ -33,6 +33,7 @@ class Search:
     tag: str | None = None
     decided_by: str | None = None  #: ``policy``, ``human``, or ``human:NAME``.
     escalated: bool = False  #: Only those about which somebody has asked for help.
+    error: str | None = None  #: The error code of what was aborted.
     about: sa.ColumnElement[bool] | None = None  #: A condition on the assets.
 
 
@@ -120,6 +121,7 @@ def _conditions(conn: Connection, search: Search) -> list[sa.ColumnElement[bool]
     asked += [_c.created_at >= search.since] if search.since is not None else []
     asked += [_c.created_at < search.before] if search.before is not None else []
     asked += [reviews.c.escalated_at.is_not(None)] if search.escalated else []
+    asked += [_c.error_code == search.error] if search.error is not None else []
     asked += [search.about] if search.about is not None else []
     if search.tag is not None:
         tagged = sa.exists().where(asset_tags.c.asset_id == _c.asset_id, asset_tags.c.tag == search.tag)

@@ -1,5 +1,6 @@
 """Replays: deliveries that are to be attempted once more, one by one or all that a search finds."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +23,7 @@ class Search:
     """Which deliveries are meant; what is ``None`` excludes none."""
 
     account_id: str | None = None
+    account_ids: Collection[str] | None = None  #: Of any of these.
     stage: DeliveryStage | None = None
     event: str | None = None
     url: str | None = None  #: The whole URL, or its beginning with a ``*`` at the end.
@@ -34,6 +36,8 @@ class Search:
         """Return what the search asks of a row."""
         equal = {name: getattr(self, name) for name in ("account_id", "event", "moderation_id", "asset_id")}
         asked = [_c[name] == value for name, value in equal.items() if value is not None]
+        if self.account_ids is not None:
+            asked.append(_c.account_id.in_(list(self.account_ids)))
         if self.stage is not None:
             asked.append(_c.stage == str(self.stage))
         if self.url is not None:
@@ -56,6 +60,13 @@ def page(
     found = [deliveries.parse(row) for row in conn.execute(query).mappings()]
     end = found[limit - 1] if found[limit:] else None
     return found[:limit], cursor.encode(end.created_at, end.id) if end is not None else None
+
+
+def count(conn: Connection, search: Search, *, limit: int) -> int:
+    """Count what a search finds, no further than a limit."""
+    found = sa.select(_c.id).where(*search.conditions()).limit(limit).subquery()
+    total: int = conn.execute(sa.select(sa.func.count()).select_from(found)).scalar_one()
+    return total
 
 
 def replay(conn: Connection, id: str, *, now: datetime) -> Delivery:

@@ -499,6 +499,20 @@ audit_events = sa.Table(
     _moment("created_at"),
 )
 
+# Worker processes, which say now and then that they are there.
+workers = sa.Table(
+    "workers",
+    metadata,
+    _id(),
+    _text("host"),
+    _number("pid"),
+    _text("version"),
+    # Separated by commas.
+    _text("queues"),
+    _moment("started_at"),
+    _moment("seen_at"),
+)
+
 # People who review; programs come with accounts' keys.
 users = sa.Table(
     "users",
