@@ -10,6 +10,7 @@ from clipwarden.broker.retries import MAX_RETRIES
 from clipwarden.moderation import Stage
 from clipwarden_workers import turn
 from clipwarden_workers.apply import apply
+from clipwarden_workers.bulk import bulk
 from clipwarden_workers.bus import QUEUE_OF, Queue, Step
 from clipwarden_workers.collect import collect
 from clipwarden_workers.decide import decide
@@ -45,6 +46,9 @@ def declare(services: Services) -> None:
     def on_leftover(row_id: str, fence: int) -> None:
         sweep(services, row_id, fence)
 
+    def on_job(row_id: str, fence: int) -> None:
+        bulk(services, row_id, fence)
+
     # A producer's message has no row yet, so it is the bus that must keep it until the database can take it.
     _declare(services, "intake", Queue.INTAKE, on_message, throws=errors.PermanentError, retry_when=_worth_a_retry)
     for step, (stages, work) in _MODERATING.items():
@@ -52,6 +56,7 @@ def declare(services: Services) -> None:
     _declare(services, Step.APPLY, QUEUE_OF[Step.APPLY], on_asset)
     _declare(services, Step.NOTIFY, QUEUE_OF[Step.NOTIFY], on_delivery)
     _declare(services, Step.SWEEP, QUEUE_OF[Step.SWEEP], on_leftover)
+    _declare(services, Step.BULK, QUEUE_OF[Step.BULK], on_job)
 
 
 def _worth_a_retry(retries: int, fault: BaseException) -> bool:

@@ -15,7 +15,7 @@ class Queue(StrEnum):
 
     INTAKE = "intake"  #: Producers' messages.
     MODERATE = "moderate"  #: Short steps: start, collect, decide.
-    MEDIA = "media"  #: Steps that move, read or delete videos: probe, apply, sweep.
+    MEDIA = "media"  #: Steps that move, read or delete videos, and long ones: probe, apply, sweep, bulk.
     NOTIFY = "notify"  #: Callbacks.
 
 
@@ -29,6 +29,7 @@ class Step(StrEnum):
     APPLY = "apply"
     NOTIFY = "notify"
     SWEEP = "sweep"
+    BULK = "bulk"
 
 
 QUEUE_OF = {
@@ -39,6 +40,7 @@ QUEUE_OF = {
     Step.APPLY: Queue.MEDIA,
     Step.NOTIFY: Queue.NOTIFY,
     Step.SWEEP: Queue.MEDIA,
+    Step.BULK: Queue.MEDIA,
 }
 
 #: What works on a moderation in each stage that something works on.

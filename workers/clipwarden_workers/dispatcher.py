@@ -79,6 +79,7 @@ class Dispatcher(threading.Thread):
             self._recall(),
             self._send(schema.assets, {None: Step.APPLY}),
             self._send(schema.leftovers, {None: Step.SWEEP}),
+            self._send(schema.bulk_jobs, {None: Step.BULK}),
         ]
         looked_at = self._hand_out()
         admission.admit(self._services)

@@ -2,12 +2,14 @@
 
 from clipwarden.people import Role
 from clipwarden_api.console.routes import (
+    bulk,
     case,
     decision,
     deliveries,
     lab,
     operations,
     queue,
+    saved,
     settings,
     signing_in,
     trail,
@@ -33,6 +35,13 @@ SCREENS = (
     Screen(method="POST", path=f"{_CASE}/escalate", work=decision.escalate, role=Role.REVIEWER),
     Screen(method="POST", path=f"{_CASE}/retry", work=decision.retry, role=Role.REVIEWER),
     Screen(method="POST", path=f"{_CASE}/rejudge", work=decision.rejudge, role=Role.REVIEWER),
+    Screen(method="POST", path="/filters", work=saved.keep),
+    Screen(method="POST", path="/filters/{id}/forget", work=saved.forget),
+    Screen(method="GET", path="/bulk", work=bulk.ask, role=Role.SUPERVISOR),
+    Screen(method="POST", path="/bulk", work=bulk.begin, role=Role.SUPERVISOR),
+    Screen(method="GET", path="/jobs", work=bulk.listing, role=Role.SUPERVISOR),
+    Screen(method="GET", path="/jobs/{id}", work=bulk.show, role=Role.SUPERVISOR),
+    Screen(method="POST", path="/jobs/{id}/cancel", work=bulk.cancel, role=Role.SUPERVISOR),
     Screen(method="GET", path="/policy", work=lab.show),
     Screen(method="GET", path="/policy/simulated", work=lab.simulate),
     Screen(method="GET", path="/settings", work=settings.show),

@@ -87,6 +87,19 @@ def following(
     return next(iter(later or _entries(conn, query.where(place < last), now)), None)
 
 
+def count(conn: Connection, search: Search, *, limit: int) -> int:
+    """Count the moderations that are meant, no further than a limit."""
+    found = selected(conn, search).limit(limit).subquery()
+    return int(conn.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())
+
+
+def selected(conn: Connection, search: Search) -> sa.Select[tuple[str, int]]:
+    """Return the query for ids, and numbers of decisions, of the moderations that are meant."""
+    joined = table.join(asset_table, asset_table.c.id == _c.asset_id)
+    joined = joined.outerjoin(reviews, reviews.c.moderation_id == _c.id)
+    return sa.select(_c.id, _c.decisions).select_from(joined).where(*_conditions(conn, search))
+
+
 def counts(conn: Connection, account_ids: Collection[str] | None) -> list[Count]:
     """Count what is its asset's newest of its kind, by kind and status."""
     query = sa.select(_c.kind, _c.status, sa.func.count().label("how_many"), sa.func.min(_c.created_at).label("oldest"))
@@ -106,12 +119,10 @@ def escalated(conn: Connection, account_ids: Collection[str] | None) -> int:
 
 
 def _query(conn: Connection, search: Search) -> sa.Select[Any]:
-    joined = table.join(asset_table, asset_table.c.id == _c.asset_id)
-    joined = joined.outerjoin(reviews, reviews.c.moderation_id == _c.id)
     mine = [column.label(f"m_{column.name}") for column in table.columns]
     its = [column.label(f"a_{column.name}") for column in asset_table.columns]
     noted = [reviews.c.escalated_by, reviews.c.holder_id, reviews.c.held_until]
-    return sa.select(*mine, *its, *noted).select_from(joined).where(*_conditions(conn, search))
+    return selected(conn, search).with_only_columns(*mine, *its, *noted)
 
 
 def _conditions(conn: Connection, search: Search) -> list[sa.ColumnElement[bool]]:

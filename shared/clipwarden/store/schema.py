@@ -570,6 +570,55 @@ reviews = sa.Table(
     _moment("updated_at"),
 )
 
+# One decision about many moderations, and those that it has not come to yet.
+bulk_jobs = sa.Table(
+    "bulk_jobs",
+    metadata,
+    _id(),
+    _reference("users"),
+    _text("action"),
+    # The policy of a re-judgement.
+    _optional("moderation"),
+    _optional("reason"),
+    # What was asked for, as people see it.
+    sa.Column("filters", _Document, nullable=False),
+    _number("total"),
+    _number("done"),
+    # How many were left as they are, by why.
+    sa.Column("skipped", _Document, nullable=False),
+    _optional("due_at", UtcDateTime),
+    _number("fence"),
+    _number("faults"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    _optional("ended_at", UtcDateTime),
+    _optional("cancelled_by"),
+)
+
+bulk_items = sa.Table(
+    "bulk_items",
+    metadata,
+    sa.Column("job_id", sa.Uuid(as_uuid=False), sa.ForeignKey("bulk_jobs.id"), primary_key=True),
+    sa.Column("moderation_id", sa.Uuid(as_uuid=False), primary_key=True),
+    # How many decisions there were when it was counted: one that was decided since is left.
+    _number("decisions"),
+)
+
+# Queues by names that people give them.
+saved_filters = sa.Table(
+    "saved_filters",
+    metadata,
+    _id(),
+    _reference("users"),
+    _text("name"),
+    # As it stands in the address.
+    _text("query"),
+    # Whether others see it too.
+    sa.Column("shared", sa.Boolean, nullable=False),
+    _moment("created_at"),
+    sa.UniqueConstraint("user_id", "name"),
+)
+
 # Attempts to sign in since the last that went well: by a name, and from an address.
 sign_in_attempts = sa.Table(
     "sign_in_attempts",
@@ -680,6 +729,7 @@ _partial(
 sa.Index("ix_deliveries_url", deliveries.c.account_id, deliveries.c.url, deliveries.c.stage)
 sa.Index("ix_delivery_attempts_delivery", delivery_attempts.c.delivery_id, delivery_attempts.c.created_at)
 sa.Index("ix_delivery_attempts_created_at", delivery_attempts.c.created_at)
+_partial("ix_bulk_jobs_due", bulk_jobs.c.due_at, where=bulk_jobs.c.due_at.is_not(None))
 _partial("ix_reviews_escalated", reviews.c.escalated_at, where=reviews.c.escalated_at.is_not(None))
 # The audit trail: of one person, and of an account.
 sa.Index("ix_audit_events_actor", audit_events.c.actor, audit_events.c.created_at, audit_events.c.id)

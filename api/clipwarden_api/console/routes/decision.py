@@ -37,7 +37,7 @@ def decide(visit: Visit) -> Response:
             status=wanted,
             labels=shown,
             public_url=visit.services.public_url,
-            reason=_reason(visit),
+            reason=reason(visit),
         )
     return _on(visit, str(wanted))
 
@@ -64,7 +64,7 @@ def retry(visit: Visit) -> Response:
     """Begin an aborted moderation anew."""
     now = visit.services.clock.now()
     with write(visit.services.engine) as conn:
-        decisions.retry(conn, _mine(conn, visit), by=visit.user.name, reason=_reason(visit), now=now)
+        decisions.retry(conn, _mine(conn, visit), by=visit.user.name, reason=reason(visit), now=now)
     return _to(visit, visit.path["id"], "retried")
 
 
@@ -108,13 +108,14 @@ def _held(conn: Connection, visit: Visit) -> Moderation:
     return held
 
 
-def _reason(visit: Visit) -> str | None:
-    reason, note = visit.asked.text("reason") or "", (visit.asked.text("note") or "").strip()
+def reason(visit: Visit) -> str | None:
+    """Return what a person gives as the reason, with a note; raises Turned for what is none."""
+    chosen, note = visit.asked.text("reason") or "", (visit.asked.text("note") or "").strip()
     if len(note) > _LONGEST:
         raise Turned(422, f"A note has at most {_LONGEST} characters.")
-    if reason not in ("", *case.REASONS):
+    if chosen not in ("", *case.REASONS):
         raise Turned(422, "That is none of the reasons.")
-    return ": ".join(part for part in (reason, note) if part) or None
+    return ": ".join(part for part in (chosen, note) if part) or None
 
 
 def _leave(visit: Visit, action: str) -> Response:
@@ -125,7 +126,7 @@ def _leave(visit: Visit, action: str) -> Response:
             reviews.escalate(conn, moderation, by=visit.user.name, now=now)
         else:
             reviews.release(conn, moderation, now=now)
-        reason = _reason(visit)
+        why = reason(visit)
         audit.record(
             conn,
             account_id=moderation.account_id,
@@ -134,7 +135,7 @@ def _leave(visit: Visit, action: str) -> Response:
             now=now,
             moderation_id=moderation.id,
             asset_id=moderation.asset_id,
-            detail={"reason": reason} if reason else {},
+            detail={"reason": why} if why else {},
         )
     return _next(visit, moderation, action)
 

@@ -16,6 +16,7 @@ from clipwarden.store.engine import read
 from clipwarden.store.queues import Count, Search
 from clipwarden_api.console import last
 from clipwarden_api.console.filters import Filters
+from clipwarden_api.console.routes import saved
 from clipwarden_api.console.turned import Turned
 from clipwarden_api.console.visit import Visit
 
@@ -48,10 +49,12 @@ def show(visit: Visit) -> Response:
             raise Turned(422, "This page of the queue is not there. Begin at the first one.") from exc
         holders = {one.id: one.name for one in users.every(conn)}
         done = last.read(conn, visit, now)
+        kept = saved.listed(conn, visit, known)
     return visit.page(
         "queue.html",
         **counted,
         filters=filters,
+        kept=kept,
         page=page,
         accounts=known,
         holders=holders,
