@@ -55,7 +55,7 @@ def warn(settings: Settings) -> None:
 def serving(services: Services, *, host: str | None = None, port: int | None = None) -> uvicorn.Server:
     """Return the server of the gateway, not yet running."""
     settings = services.settings.api
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app.build(services),
             host=host or settings.host,
@@ -69,8 +69,22 @@ def serving(services: Services, *, host: str | None = None, port: int | None = N
             proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_DRAIN,
-        )
+        ),
+        services,
     )
+
+
+class _Server(uvicorn.Server):
+    """A server that ends streams before it waits for the requests that are under way: they would never end."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is under way."""
+        self._services.changes.end()
+        await super().shutdown(sockets)
 
 
 def _supervise(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from clipwarden.settings import PoolSettings, Settings
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine
 from clipwarden_api.allowance import Allowances
+from clipwarden_api.changes import Changes
 from clipwarden_api.room import Room
 
 
@@ -30,6 +31,7 @@ class Services:
     room: Room  #: For the bytes of all uploads at once.
     allowances: Allowances
     links: Links  #: Tells the folder store's own URLs.
+    changes: Changes  #: Tells pages of the console when to look again.
     simulating: threading.Lock = field(default_factory=threading.Lock)  #: Held while a policy is simulated.
 
     @property
@@ -55,5 +57,6 @@ def build(settings: Settings) -> Services:
         quotas=placing.quotas(settings),
         room=Room(settings.upload),
         allowances=Allowances(settings),
+        changes=Changes(engine),
         links=Links(settings.media.public_url, settings.media.url_secret.get_secret_value().encode()),
     )

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import metrics
 
+_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 
@@ -25,6 +26,7 @@ class Watched:
             await self._app(scope, receive, send)
             return
         began, status = perf_counter(), 0
+        ended: float | None = None
 
         async def received() -> Message:
             message = await receive()
@@ -32,15 +34,17 @@ class Watched:
             return message
 
         async def sent(message: Message) -> None:
-            nonlocal status
+            nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
+                # A stream is answered when it begins: it lasts for as long as somebody looks.
+                ended = perf_counter() if _STREAM in message.get("headers", ()) else None
             await send(message)
 
         try:
             await self._app(scope, received, sent)
         finally:
-            self._tell(scope, status, perf_counter() - began)
+            self._tell(scope, status, (ended or perf_counter()) - began)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         route = self._paths.get(scope.get("endpoint"), "none")

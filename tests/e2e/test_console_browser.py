@@ -118,6 +118,20 @@ def test_a_rejected_video_is_looked_at_approved_undone_and_approved(gateway: Gat
     assert tab.complaints == []
 
 
+def test_counters_follow_what_others_do(gateway: Gateway, tab: Tab) -> None:
+    sign_in(gateway, tab)
+    expect(tab.page.get_by_role("link", name="0 All none")).to_be_visible()
+    uploaded(gateway, "wine tasting", SEEN)
+    expect(tab.page.get_by_role("link", name="1 Rejected")).to_be_visible()
+    live = tab.page.get_by_role("button", name="Live")
+    live.click()
+    expect(live).to_have_attribute("aria-pressed", "false")
+    uploaded(gateway, "summer holiday", Script())
+    live.click()
+    expect(tab.page.get_by_role("link", name="1 Approved")).to_be_visible()
+    assert tab.complaints == []
+
+
 def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: Tab) -> None:
     page, faults = tab.page, []
     page.goto(f"{gateway.url}/console/")
@@ -153,6 +167,19 @@ def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: 
     ):
         page.goto(f"{gateway.url}/console/{path}")
         faults += tab.look(re.sub(r"\W+", "-", path).strip("-"))
+    faults += many_at_once(gateway, tab)
+    faults += operations(gateway, tab)
+    faults += lab(tab)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{gateway.url}/console/cases/{made['moderation'][0].get('id', '')}")
+    faults += tab.look("phone")
+    assert sorted(set(faults)) == []
+    assert [one for one in tab.complaints if "404" not in one] == []
+
+
+def many_at_once(gateway: Gateway, tab: Tab) -> list[str]:
+    """Look at what is done about many at once."""
+    page, faults = tab.page, []
     page.goto(f"{gateway.url}/console/?status=rejected")
     page.get_by_text("Filters", exact=True).click()
     page.get_by_label("Keep this queue as").fill("To look at")
@@ -168,6 +195,12 @@ def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: 
     expect(page.get_by_text("Cancelled by ana")).to_be_visible()
     page.get_by_role("link", name="Jobs", exact=True).click()
     faults += tab.look("jobs")
+    return faults
+
+
+def operations(gateway: Gateway, tab: Tab) -> list[str]:
+    """Look at what operators see."""
+    page, faults = tab.page, []
     page.get_by_role("link", name="Operations").click()
     expect(page.get_by_role("row", name="✓ there")).to_be_visible()
     faults += tab.look("operations")
@@ -177,6 +210,12 @@ def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: 
     faults += tab.look("callback")
     page.goto(f"{gateway.url}/console/operations/deliveries/replay?stage=delivered")
     faults += tab.look("replay")
+    return faults
+
+
+def lab(tab: Tab) -> list[str]:
+    """Look at the policy lab."""
+    page, faults = tab.page, []
     page.get_by_role("link", name="Policy lab").click()
     page.get_by_label("Moderation parameter").fill("aws_rek_video:alcohol:0.95:rude_gestures:ignore")
     page.get_by_role("button", name="Simulate").click()
@@ -185,8 +224,4 @@ def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: 
     page.get_by_role("button", name="Simulate").click()
     expect(page.get_by_text("1 rejected would be")).to_be_visible()
     faults += tab.look("policy")
-    page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(f"{gateway.url}/console/cases/{made['moderation'][0].get('id', '')}")
-    faults += tab.look("phone")
-    assert sorted(set(faults)) == []
-    assert [one for one in tab.complaints if "404" not in one] == []
+    return faults

@@ -109,6 +109,7 @@ EXPECTED = {
     "POST /v1/deliveries/{id}/replay": NOT_FOUND,
     "POST /v1/deliveries/replay": OWN,
     **{f"{screen.method} /console{screen.path}": SESSION if screen.role is not None else OPEN for screen in SCREENS},
+    "GET /console/events": SESSION,
     "GET /console/static/{digest}/{name}": OPEN,
     "POST /v1/policy": OPEN,
     "POST /v1/policy/simulate": OWN,

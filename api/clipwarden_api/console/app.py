@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from clipwarden_api.console import pages, screen, static
+from clipwarden_api.console.routes import events
 from clipwarden_api.console.screen import Screen
 from clipwarden_api.console.screens import SCREENS
 from clipwarden_api.services import Services
@@ -25,6 +26,7 @@ def routes() -> list[BaseRoute]:
     for one in SCREENS:
         found.setdefault(one.path, {})[one.method] = one
     return [
+        Route("/events", events.serve, methods=["GET"]),
         Route("/static/{digest}/{name}", static.serve, methods=["GET"]),
         *(Route(path, screen.handler(by_method), methods=list(by_method)) for path, by_method in found.items()),
     ]
