@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from clipwarden.people import Role
-from clipwarden.store import accounts, reviews
+from clipwarden.store import accounts, assets, library, posters, reviews
 from clipwarden.store.engine import read, write
 from clipwarden_api.console.screens import SCREENS
 from clipwarden_api.services import Services
@@ -22,6 +22,33 @@ def ana(served: Services, browser: Browser) -> Browser:
     user(served.engine)
     browser.sign_in()
     return browser
+
+
+def test_a_poster_is_shown_veiled_to_who_may_see_the_video_and_to_nobody_else(served: Services, ana: Browser) -> None:
+    case = judged(served, "wine")
+    with write(served.engine) as conn:
+        asset = assets.by_id(conn, case.asset_id)
+        assert asset is not None
+        posters.keep(conn, asset, b"old")
+        posters.keep(conn, asset, b"a picture")
+    page = ana.get("/console/").text
+    address = f"/console/posters/{case.asset_id}?v={asset.version}"
+    assert f'<img src="{address}" alt="" loading="lazy" class="blurred grey">' in page
+    assert f'poster="{address}"' in ana.get(f"/console/cases/{case.id}").text
+    answer = ana.client.get(address)
+    assert (answer.content, answer.headers["Content-Type"]) == (b"a picture", "image/jpeg")
+    judged(served, owner="other")
+    with read(served.engine) as conn:
+        theirs = accounts.by_name(conn, "other")
+    assert theirs is not None
+    user(served.engine, "ben", account_ids=[theirs.id])
+    ben = Browser(served)
+    ben.sign_in("ben")
+    assert ben.get(address).status == 404
+    assert Browser(served).get(address).address.startswith("/console/sign-in")
+    with write(served.engine) as conn:
+        library.delete(conn, asset, now=served.clock.now())
+    assert ana.get(address).status == 404
 
 
 def test_an_empty_queue_says_so(ana: Browser) -> None:

@@ -1,9 +1,12 @@
 """What Rekognition would refuse is refused here with a reason, whatever the file does to the decoder."""
 
 import io
+import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,14 @@ from clipwarden import errors
 from clipwarden.media import prober as probers
 from clipwarden.media.folder import FolderStore
 from clipwarden.media.links import Links
+from clipwarden.media.poster import MOST
 from clipwarden.media.probe import MAX_BYTES, probe
 from clipwarden.media.prober import Prober
 from clipwarden.media.s3 import S3Store, build_client
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Facts, Location
 from clipwarden.settings import MediaSettings
+from clipwarden_local.demo import samples
 from waiting import eventually
 
 Clips = Callable[[str], Path]
@@ -55,6 +60,42 @@ def _facts(**changes: Any) -> Facts:
         "has_audio": False,
     }
     return Facts(**facts | changes)
+
+
+def size_of(jpeg: bytes | None) -> tuple[int, int]:
+    assert jpeg is not None
+    with av.open(io.BytesIO(jpeg)) as picture:
+        return picture.streams.video[0].width, picture.streams.video[0].height
+
+
+def test_a_poster_is_small_upright_and_of_a_moment_within(store: FolderStore, prober: Prober, clips: Clips) -> None:
+    assert size_of(prober.look(_put(store, clips("plain").read_bytes())).poster) == (128, 96)
+    assert size_of(prober.look(_put(store, clips("rotated").read_bytes())).poster) == (96, 128)
+    wine = prober.look(_put(store, samples()[0].read_bytes()))
+    assert size_of(wine.poster) == (320, 180)
+    assert len(wine.poster or b"") < MOST
+
+
+@pytest.mark.parametrize("clip", ["one_frame", "truncated", "bitflipped"])
+def test_a_video_of_which_no_poster_can_be_made_is_probed_all_the_same(
+    store: FolderStore, prober: Prober, clips: Clips, clip: str
+) -> None:
+    looked = prober.look(_put(store, clips(clip).read_bytes()))
+    assert looked.facts == prober.probe(_put(store, clips(clip).read_bytes()))
+
+
+@pytest.mark.parametrize("said", ['{"poster": "%%%"}', '{"poster": "AAAA"}', '{"poster": 7}', "{}", "[]", "no line"])
+def test_a_child_that_answers_nonsense_instead_of_a_poster_spoils_nothing_else(
+    store: FolderStore, clips: Clips, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    facts = json.dumps({"facts": asdict(_facts())})
+    end = "" if said == "no line" else "\n"
+    lying = f"import sys; sys.stdin.readline(); print({facts!r}); print({said!r}, end={end!r})"
+    monkeypatch.setattr(probers, "_ARGV", [sys.executable, "-c", lying])
+    prober = Prober(store)
+    looked = prober.look(_put(store, clips("plain").read_bytes()))
+    prober.close()
+    assert (looked.facts, looked.poster) == (_facts(), None)
 
 
 @pytest.mark.parametrize(

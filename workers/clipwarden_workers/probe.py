@@ -10,7 +10,7 @@ from clipwarden.media.fingerprint import Digesting, fingerprint
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Kind, Location, Moderation, Stage
 from clipwarden.policy import Policy
-from clipwarden.store import accounts, assets, leases, library, pools, schema, versions
+from clipwarden.store import accounts, assets, leases, library, pools, posters, schema, versions
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, reuse, turn
 from clipwarden_workers.services import Services
@@ -29,7 +29,7 @@ def probe(services: Services, moderation: Moderation) -> None:
     if stored.bytes > services.settings.media.max_bytes:
         limit = f"{services.settings.media.max_bytes:,}"
         raise errors.MediaRefused(f"the video has {stored.bytes:,} bytes, more than {limit}", reason="too_large")
-    facts = services.prober.probe(stored)
+    looked = services.prober.look(stored)
     recognised = fingerprint(stored, sha256)
     origin = reuse.find(services, moderation, recognised, policy.min_confidence) if policy else None
     now = services.clock.now()
@@ -41,12 +41,13 @@ def probe(services: Services, moderation: Moderation) -> None:
             location=stored.location,
             bytes=stored.bytes,
             etag=stored.etag,
-            facts=facts,
+            facts=looked.facts,
             now=now,
             fingerprint=recognised,
             only_version=moderation.asset_version,
             ours=sha256 is not None,
         )
+        posters.keep(conn, asset, looked.poster)
         if before is not None and before.location is not None and _is_elsewhere(before.location, stored.location):
             versions.part(conn, before, now)
         found = {
@@ -61,6 +62,7 @@ def probe(services: Services, moderation: Moderation) -> None:
             stage, due_at = (Stage.REVIEW, None) if policy is None else (Stage.QUEUED, now)
             turn.shift(conn, moderation, stage, now=now, due_at=due_at, **found)
         admitted = admission.refill(services, conn, pool, now)
+    facts = looked.facts
     log.info("video probed", width=facts.width, height=facts.height, duration_ms=facts.duration_ms)
     admission.announce(services, admitted)
     if taken and origin is not None:

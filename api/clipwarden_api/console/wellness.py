@@ -42,6 +42,11 @@ class Wellness:
     keys_on: bool = True
     keys: dict[str, str]
 
+    @property
+    def veil(self) -> str:
+        """Return the classes of a small picture that is hidden as the player is."""
+        return " ".join(name for name, on in (("blurred", self.blur > 0), ("grey", self.grey)) if on)
+
 
 def read(user: User) -> Wellness:
     """Return what a person has set."""

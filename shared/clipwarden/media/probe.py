@@ -5,6 +5,7 @@ Rekognition Video takes H.264 in MP4 or MOV of at most 10 GB and 6 hours
 taken: Rekognition, too, gets to see what is readable.
 """
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 import av
@@ -25,10 +26,13 @@ MAX_PIXELS = 8192 * 4352
 _PACKETS = 200
 
 
-def probe(stream: BinaryIO, size: int) -> Facts:
+def probe(
+    stream: BinaryIO, size: int, then: Callable[[Facts, InputContainer, VideoStream], None] | None = None
+) -> Facts:
     """Return a video's facts; ``stream`` is read at will, ``size`` is its length in bytes.
 
-    Raises MediaRefused, with a reason for a person, for what Rekognition would refuse or cannot be decoded.
+    ``then`` is given them with the video, still open. Raises MediaRefused, with a reason for a person, for what
+    Rekognition would refuse or cannot be decoded.
     """
     if size == 0:
         raise MediaRefused("the file is empty", reason="empty")
@@ -36,7 +40,10 @@ def probe(stream: BinaryIO, size: int) -> Facts:
         raise MediaRefused(f"the file has {size:,} bytes; at most 10 GB can be analysed", reason="too_large")
     try:
         with _open(stream) as container:
-            return _facts(container)
+            facts = _facts(container)
+            if then is not None:
+                then(facts, container, _video(container))
+            return facts
     except av.error.FFmpegError as exc:
         raise MediaRefused(f"the file is damaged: {exc.strerror}", reason="damaged") from exc
 

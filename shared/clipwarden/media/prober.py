@@ -4,10 +4,12 @@ A decoder that crashes, loops or is taken over has one video, and nothing else, 
 ahead of time, so that nobody waits for it.
 """
 
+import base64
 import json
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from clipwarden import errors
@@ -21,8 +23,17 @@ _LONGEST_LINE = 64 << 10
 #: Most that a child may ask for at once, in bytes.
 _LONGEST_READ = 1 << 20
 
+_JPEG = b"\xff\xd8\xff"
 _ARGV = [sys.executable, "-I", "-m", "clipwarden.media.probing"]
 _TOO_HARD = "the file cannot be decoded within the limits of time and memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a video is, and what it looks like."""
+
+    facts: Facts
+    poster: bytes | None  #: A small JPEG, where one could be made.
 
 
 class Prober:
@@ -36,17 +47,25 @@ class Prober:
         self._closed = False
 
     def probe(self, stored: Stored) -> Facts:
-        """Return what a stored video is.
+        """Return what a stored video is; raises what ``look`` does."""
+        return self._ask(stored, poster=False).facts
+
+    def look(self, stored: Stored) -> Looked:
+        """Return what a stored video is, with a poster.
 
         Raises MediaRefused for what Rekognition would refuse, MediaUnavailable when its bytes cannot be read now.
         """
+        return self._ask(stored, poster=True)
+
+    def _ask(self, stored: Stored, *, poster: bool) -> Looked:
         child = self._take()
         late = threading.Event()
         timer = threading.Timer(self._patience, _give_up, (child, late))
         timer.start()
         try:
             with self._media.seekable(stored.location) as video:
-                return _converse(child, video, stored.bytes)
+                facts = _facts(child, video, stored.bytes)
+                return Looked(facts=facts, poster=_poster(child, video, stored.bytes) if poster else None)
         except errors.MediaRefused as exc:
             if late.is_set():  # The decoder's own time is limited, so it was the store that took so long.
                 raise errors.MediaUnavailable(f"reading {stored.location} took longer than {self._patience} s") from exc
@@ -80,17 +99,30 @@ class Prober:
         return child
 
 
-def _converse(child: subprocess.Popen[bytes], video: BinaryIO, size: int) -> Facts:
+def _facts(child: subprocess.Popen[bytes], video: BinaryIO, size: int) -> Facts:
     try:
         _send(child, f"{size}\n".encode())
-        while True:
-            message = _receive(child)
-            if "read" not in message:
-                return _result(message)
-            _send(child, _part(video, size, *message["read"]))
+        return _result(_converse(child, video, size))
     except (BrokenPipeError, ValueError, KeyError, TypeError) as exc:
         # It died, or what it says makes no sense: either way this video is not to be decoded.
         raise errors.MediaRefused(_TOO_HARD, reason="damaged") from exc
+
+
+def _poster(child: subprocess.Popen[bytes], video: BinaryIO, size: int) -> bytes | None:
+    """Return the poster that a child makes after the facts; a video goes without one rather than wait for it."""
+    try:
+        message = _converse(child, video, size)
+        picture = base64.b64decode(message["poster"] or "", validate=True)
+    except (BrokenPipeError, ValueError, KeyError, TypeError, errors.MediaUnavailable):
+        return None
+    return picture if picture.startswith(_JPEG) else None
+
+
+def _converse(child: subprocess.Popen[bytes], video: BinaryIO, size: int) -> dict[str, Any]:
+    """Give a child the bytes that it asks for, and return the first message that is something else."""
+    while "read" in (message := _receive(child)):
+        _send(child, _part(video, size, *message["read"]))
+    return message
 
 
 def _part(video: BinaryIO, size: int, offset: int, length: int) -> bytes:

@@ -1,10 +1,12 @@
 """The child process that probes one video and ends: ``python -m clipwarden.media.probing``.
 
 It gets no environment, no file and no network: the bytes come over its standard input, as it asks for them on its
-standard output. Each message to the parent is a line of JSON, ``{"read": [offset, length]}`` or the result; the parent
-answers with the bytes. The first line it reads is the video's size.
+standard output. Each message to the parent is a line of JSON, ``{"read": [offset, length]}`` or a result; the parent
+answers with the bytes. The first line it reads is the video's size. After the facts comes the poster, ``null`` where
+there is none; whatever goes wrong with that, the facts are told.
 """
 
+import base64
 import io
 import json
 import resource
@@ -12,12 +14,20 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+import av.error
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
 from clipwarden.errors import MediaRefused
+from clipwarden.media.poster import poster
 from clipwarden.media.probe import probe
 from clipwarden.media.ranged import Ranged
+from clipwarden.moderation import Facts
 
 #: Bytes of address space, and seconds of processor time, that a video may cost.
 MEMORY, SECONDS = 3 << 30, 30
+#: Seconds of processor time that the poster may cost beyond that of the facts.
+_POSTER_SECONDS = 3
 _BLOCK, _KEPT_BLOCKS = 256 << 10, 16
 
 
@@ -36,9 +46,21 @@ def main() -> None:
     size = int(line)
     try:
         video = io.BufferedReader(Ranged(size, _ask, block=_BLOCK, kept=_KEPT_BLOCKS))
-        _tell({"facts": asdict(probe(video, size))})
+        probe(video, size, _tell_all)
     except MediaRefused as exc:
         _tell({"refused": str(exc), "reason": exc.reason})
+
+
+def _tell_all(facts: Facts, container: InputContainer, video: VideoStream) -> None:
+    _tell({"facts": asdict(facts)})
+    spent = int(resource.getrusage(resource.RUSAGE_SELF).ru_utime) + 1
+    most = min(SECONDS, spent + _POSTER_SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+    try:
+        picture = poster(container, video)
+    except (av.error.FFmpegError, ValueError, MemoryError):
+        picture = None
+    _tell({"poster": base64.b64encode(picture).decode() if picture is not None else None})
 
 
 def _ask(start: int, end: int) -> bytes:

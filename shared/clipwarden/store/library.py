@@ -22,7 +22,7 @@ from clipwarden.moderation import (
     ResourceType,
     Status,
 )
-from clipwarden.store import assets, cursor, moderations, prefixes, rows, versions
+from clipwarden.store import assets, cursor, moderations, posters, prefixes, rows, versions
 from clipwarden.store.schema import asset_context, asset_tags, in_library
 from clipwarden.store.schema import assets as table
 from clipwarden.store.schema import moderations as judged
@@ -131,6 +131,7 @@ def delete(conn: Connection, asset: Asset, *, now: datetime) -> bool:
     """Take an asset out of the library, and say whether these bytes were still its; they stay where they are."""
     if asset.backup:
         versions.keep(conn, asset, now)
+    posters.forget(conn, asset.id)
     same = sa.update(table).where(_c.id == asset.id, _c.version == asset.version)
     return conn.execute(same.values(deleted_at=now, updated_at=now)).rowcount == 1
 

@@ -275,6 +275,15 @@ leftovers = sa.Table(
     sa.UniqueConstraint("asset_id", "version"),
 )
 
+# A small picture of each video that was probed, for its reviewers.
+posters = sa.Table(
+    "posters",
+    metadata,
+    sa.Column("asset_id", sa.Uuid(as_uuid=False), sa.ForeignKey("assets.id"), primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("jpeg", sa.LargeBinary, nullable=False),
+)
+
 # Files that come in by several requests.
 uploads = sa.Table(
     "uploads",

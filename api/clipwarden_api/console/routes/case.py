@@ -12,7 +12,7 @@ from clipwarden import errors, ids, labels
 from clipwarden.moderation import Account, Asset, Delivery, Moderation, ResourceType, Status
 from clipwarden.people import Role
 from clipwarden.policy import Policy
-from clipwarden.store import accounts, assets, audit, deliveries, moderations, reviews, users
+from clipwarden.store import accounts, assets, audit, deliveries, moderations, posters, reviews, users
 from clipwarden.store.audit import AuditEvent, Search
 from clipwarden.store.engine import read, write
 from clipwarden.store.reviews import Claim
@@ -75,6 +75,7 @@ def show(visit: Visit) -> Response:
         case = _case(conn, visit, now)
         done = last.read(conn, visit, now)
         names = {one.id: one.name for one in users.every(conn)}
+        picture = posters.versions(conn, [case.asset.id]).get(case.asset.id)
         decided = audit.count(conn, Search(actor=f"{moderations.BY_HUMAN}{visit.user.name}", since=visit.me.since))
     claim = _claimed(visit, case, now)
     return visit.page(
@@ -85,6 +86,7 @@ def show(visit: Visit) -> Response:
         decides=visit.may(Role.REVIEWER),
         filters=Filters.read(visit.asked),
         video=_video(case, now),
+        picture=picture,
         drawn=drawn(visit, case.moderation, case.asset, case.account),
         reasons=REASONS,
         last=done,

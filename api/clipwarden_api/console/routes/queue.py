@@ -11,7 +11,7 @@ from starlette.responses import Response
 from clipwarden import errors, taxonomy
 from clipwarden.moderation import Kind, Status
 from clipwarden.people import Role
-from clipwarden.store import accounts, queues, users
+from clipwarden.store import accounts, posters, queues, users
 from clipwarden.store.engine import read
 from clipwarden.store.queues import Count, Search
 from clipwarden_api.console import last
@@ -50,11 +50,13 @@ def show(visit: Visit) -> Response:
         holders = {one.id: one.name for one in users.every(conn)}
         done = last.read(conn, visit, now)
         kept = saved.listed(conn, visit, known)
+        pictures = posters.versions(conn, [entry.asset.id for entry in page.items])
     return visit.page(
         "queue.html",
         **counted,
         filters=filters,
         kept=kept,
+        pictures=pictures,
         page=page,
         accounts=known,
         holders=holders,
