@@ -9,8 +9,9 @@ from clipwarden import errors, ids, logs, placing
 from clipwarden.egress import open_egress
 from clipwarden.media import sources
 from clipwarden.media.fingerprint import Digesting, fingerprint
+from clipwarden.media.prober import Looked
 from clipwarden.media.store import Stored
-from clipwarden.moderation import Account, Asset, Facts, Location, Moderation, ResourceType
+from clipwarden.moderation import Account, Asset, Location, Moderation, ResourceType
 from clipwarden.store import library, moderations, presets, uploads
 from clipwarden.store.engine import read, write
 from clipwarden_api import announcing, asking, rendering
@@ -249,21 +250,22 @@ def _known(
     """Look what came in: a video is probed, and refused when it cannot be analysed."""
     with services.media.open(stored.location, start=0, end=16) as beginning:
         picture = _picture(beginning.read(16))
-    kind, facts, file_format = _looked_at(services, wanted, stored, picture)
+    kind, looked, file_format = _looked_at(services, wanted, stored, picture)
     arrived = library.Bytes(
         stored=stored,
         fingerprint=fingerprint(stored, sha256),
-        facts=facts,
+        facts=looked.facts if looked is not None else None,
         format=file_format,
         ours=ours,
         md5=md5,
+        poster=looked.poster if looked is not None else None,
     )
     return _Arrived(resource_type=kind, bytes=arrived, fresh=ours and sha256 is not None)
 
 
 def _looked_at(
     services: Services, wanted: str, stored: Stored, picture: str | None
-) -> tuple[ResourceType, Facts | None, str | None]:
+) -> tuple[ResourceType, Looked | None, str | None]:
     if wanted == ResourceType.RAW:
         return ResourceType.RAW, None, None
     if wanted == ResourceType.IMAGE or (wanted == "auto" and picture):
@@ -271,9 +273,9 @@ def _looked_at(
             raise bad("Invalid image file")
         return ResourceType.IMAGE, None, picture
     try:
-        facts = services.prober.probe(stored)
+        looked = services.prober.look(stored)
     except errors.MediaRefused:
         if wanted == "auto":
             return ResourceType.RAW, None, None
         raise
-    return ResourceType.VIDEO, facts, facts.container
+    return ResourceType.VIDEO, looked, looked.facts.container

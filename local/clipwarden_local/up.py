@@ -5,6 +5,7 @@ from pathlib import Path
 
 from clipwarden.cli import output
 from clipwarden.processes import stop_on_signals
+from clipwarden_local import seeds
 from clipwarden_local.stack import Options, Stack
 
 #: What a person pastes into a shell to see the gateway work.
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-key", metavar="KEY", help="the account's key (default: made up once and kept)")
     parser.add_argument("--api-secret", metavar="SECRET", help="the account's secret (default: made up once and kept)")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes; default 1")
+    parser.add_argument("--no-samples", action="store_true", help="bring in no sample videos at the first start")
     parser.add_argument("--analyser", choices=("frames", "scripted"), default="frames", help="default: real frames")
 
 
@@ -41,14 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
         analyser=arguments.analyser,
     )
     with Stack(options, report=lambda text: None if arguments.json else output.say(text)) as stack:
-        _introduce(stack, as_json=arguments.json)
+        sown = 0 if arguments.no_samples else seeds.sow(stack)
+        _introduce(stack, sown, as_json=arguments.json)
         stack.supervisor.watch(stop)
         if not arguments.json:
             output.say("stopping; unfinished work resumes at the next start")
     return 0
 
 
-def _introduce(stack: Stack, *, as_json: bool) -> None:
+def _introduce(stack: Stack, sown: int, *, as_json: bool) -> None:
     kept = stack.secrets()
     facts = {
         "gateway": stack.gateway_url,
@@ -70,6 +73,8 @@ def _introduce(stack: Stack, *, as_json: bool) -> None:
     output.show_fields(facts)
     if "/welcome/" in str(facts["console"]):
         output.say("\nOpen the console's link in a browser to choose a password, once, for the user `admin`.")
+    if sown:
+        output.say(f"\n{sown} sample videos are being moderated, so that the console has something to show.")
     output.say("\nUpload with Cloudinary's SDK, unchanged:\n")
     for line in _UPLOAD.format(stack.cloudinary_url).splitlines():
         output.say(f"  {line}")

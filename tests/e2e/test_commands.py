@@ -74,8 +74,18 @@ def _up(data: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], dict[s
         process.stderr.close()
 
 
+def test_up_brings_in_samples_once_and_a_link_to_the_console(tmp_path: Path) -> None:
+    listed = []
+    for _ in range(2):
+        with _up(tmp_path / "data", "--analyser", "scripted") as (_, facts):
+            listed.append(len(_json("list", env=facts["environment"])["items"]))
+            link = facts["console"]
+    assert listed == [4, 4]
+    assert "/console/welcome/" in link
+
+
 def test_up_moderates_what_is_enqueued_and_ctrl_c_leaves_no_process_behind(tmp_path: Path, clips: Clips) -> None:
-    with _up(tmp_path / "data", "--analyser", "scripted", "--account", "shop") as (process, facts):
+    with _up(tmp_path / "data", "--no-samples", "--analyser", "scripted", "--account", "shop") as (process, facts):
         env = facts["environment"]
         place = tmp_path / "data" / "media" / "clipwarden" / "in.mp4"
         place.write_bytes(clips("plain").read_bytes())
@@ -103,7 +113,7 @@ def test_up_moderates_what_is_enqueued_and_ctrl_c_leaves_no_process_behind(tmp_p
 
 
 def test_up_takes_what_programs_written_for_cloudinary_upload(tmp_path: Path, clips: Clips) -> None:
-    with _up(tmp_path / "data", "--analyser", "scripted", "--account", "shop") as (_, facts):
+    with _up(tmp_path / "data", "--no-samples", "--analyser", "scripted", "--account", "shop") as (_, facts):
         upload: Any = cloudinary.uploader.upload
         ask: Any = cloudinary.api.resource
         cloud = {"cloud_name": "shop", "api_key": facts["api_key"], "api_secret": facts["api_secret"]}

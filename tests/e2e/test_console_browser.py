@@ -144,6 +144,7 @@ def test_nothing_is_wrong_with_any_page_in_light_or_dark(gateway: Gateway, tab: 
     ):
         made = uploaded(gateway, public_id, script, **options)
     sign_in(gateway, tab)
+    assert page.locator(".poster img").count() == 4
     faults += tab.look("queue")
     for name, case in (("case-rejected", "wine tasting"), ("case-aborted", "broken"), ("case-waiting", "a portrait")):
         page.goto(f"{gateway.url}/console/")

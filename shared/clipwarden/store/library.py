@@ -52,6 +52,7 @@ class Bytes:
     format: str | None
     ours: bool  #: Whether they were stored for this asset, and go when it goes; else they are a user's.
     md5: str | None  #: Where they came in whole.
+    poster: bytes | None = None  #: A small JPEG of a video.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,9 @@ def store(
     if before is None:
         row = rows.insert_unless_present(conn, table, {**_fresh(account_id, name, now), **values})
         if row is not None:
-            return assets.parse(row), False
+            made = assets.parse(row)
+            posters.keep(conn, made, arrived.poster)
+            return made, False
         before = _held(conn, account_id, name)
     if before is None:
         raise LookupError("an asset that was there is gone")
@@ -112,6 +115,7 @@ def store(
         values["created_at"] = now
     changed = sa.update(table).where(_c.id == before.id).values(**values).returning(table)
     asset = assets.parse(conn.execute(changed).mappings().one())
+    posters.keep(conn, asset, arrived.poster)
     moderations.outdate(conn, asset.id, asset.version)
     return asset, before.deleted_at is None
 
