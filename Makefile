@@ -44,8 +44,8 @@ bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, a
 lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra local pyproject.toml -o requirements/run.lock
-	$(BIN)/uv pip compile $(LOCK) --extra local --group dev pyproject.toml -o requirements/dev.lock
-	$(BIN)/uv pip compile $(LOCK) --extra workers --extra api pyproject.toml -o requirements/image.lock
+	$(BIN)/uv pip compile $(LOCK) --extra local --extra rabbitmq --group dev pyproject.toml -o requirements/dev.lock
+	$(BIN)/uv pip compile $(LOCK) --extra workers --extra api --extra rabbitmq pyproject.toml -o requirements/image.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -o requirements/build.lock
 
 clean: ## remove what make has made
@@ -72,4 +72,5 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* 
 	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/tools --silent --no-audit --no-fund
 	@tests/tools/prometheus.sh $(VENV) || echo 'no Prometheus: the tests of alerts are skipped, and fail in CI'
 	@tests/tools/chromium.sh || echo 'no Chromium: the tests of the console in a browser are skipped, and fail in CI'
+	@tests/tools/rabbitmq.sh $(VENV) || echo 'no RabbitMQ: its tests are skipped, and fail in CI'
 	@touch $@ $(VENV)/.run

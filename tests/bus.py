@@ -9,7 +9,8 @@ import dramatiq
 import redis
 from dramatiq import Message, Worker
 
-from clipwarden.broker.hardened import NAMESPACE, HardenedBroker, connect
+from clipwarden.broker.hardened import NAMESPACE, HardenedBroker
+from clipwarden.broker.redis_client import connect
 from clipwarden.broker.retries import SafeRetries
 from waiting import eventually
 

@@ -13,7 +13,8 @@ import dramatiq
 import dramatiq.worker
 from dramatiq import Message, Worker
 
-from clipwarden.broker.hardened import HardenedBroker, connect
+from clipwarden.broker.hardened import HardenedBroker
+from clipwarden.broker.redis_client import connect
 from clipwarden.broker.retries import SafeRetries
 
 STAGES = 3

@@ -9,6 +9,8 @@ pytest_plugins = (
     "fixtures.helm",
     "fixtures.prometheus",
     "fixtures.redis",
+    "fixtures.rabbitmq",
+    "fixtures.sentinel",
     "fixtures.s3",
     "fixtures.store",
     "fixtures.gateway",

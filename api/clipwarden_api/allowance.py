@@ -1,7 +1,7 @@
 """How many calls an account may still make within an hour, counted by all processes together in Redis.
 
-While Redis is away each process counts by itself: a limit that is too generous for a while is better than a gateway
-that stands still.
+While Redis is away, or where there is none beside RabbitMQ, each process counts by itself: a limit that is too
+generous for a while is better than a gateway that stands still.
 """
 
 import time
@@ -17,6 +17,7 @@ from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from clipwarden import logs
+from clipwarden.broker.redis_client import connect
 from clipwarden.settings import Settings
 from clipwarden_api.refusals import Refusal
 
@@ -60,19 +61,13 @@ class Allowances:
         self._items: Mapping[Allowed, RateLimitItem] = {
             one: RateLimitItemPerHour(amount, namespace=one) for one, amount in per_hour.items()
         }
-        self._everybody: Storage = RedisStorage(
-            redis.url.get_secret_value(),
-            key_prefix=f"{redis.namespace}:allowance",
-            wrap_exceptions=True,
-            socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
-        )
+        self._everybody = None if settings.counting_url is None else _shared(settings.counting_url, redis.namespace)
         self._ourselves: Storage = MemoryStorage()
         self._alone_until = 0.0
 
     def spend(self, account_id: str, what: Allowed) -> Allowance:
         """Count one and return what is left; raises Refusal where nothing was."""
-        if time.monotonic() >= self._alone_until:
+        if self._everybody is not None and time.monotonic() >= self._alone_until:
             try:
                 return self._spend(self._everybody, account_id, what)
             except StorageError as exc:
@@ -80,9 +75,9 @@ class Allowances:
                 self._alone_until = time.monotonic() + _PAUSE
         return self._spend(self._ourselves, account_id, what)
 
-    def together(self) -> bool:
-        """Say whether all processes count together now."""
-        return self._everybody.check()
+    def together(self) -> bool | None:
+        """Say whether all processes count together now; ``None`` where they are not to."""
+        return None if self._everybody is None else self._everybody.check()
 
     def _spend(self, storage: Storage, account_id: str, what: Allowed) -> Allowance:
         item, limiter = self._items[what], FixedWindowRateLimiter(storage)
@@ -96,3 +91,10 @@ class Allowances:
             )
             raise Refusal(420, message, headers=left.headers())
         return left
+
+
+def _shared(url: str, namespace: str) -> Storage:
+    client = connect(url, reply_timeout=_PATIENCE, connect_timeout=_PATIENCE)
+    return RedisStorage(
+        "redis://", connection_pool=client.connection_pool, key_prefix=f"{namespace}:allowance", wrap_exceptions=True
+    )

@@ -44,4 +44,5 @@ def _examined(services: Services) -> dict[str, str]:
             found[name] = "ok"
         except errors.ClipwardenError as exc:
             found[name] = exc.code
-    return {**found, "redis": "ok" if services.allowances.together() else "unavailable"}
+    together = services.allowances.together()
+    return found if together is None else {**found, "redis": "ok" if together else "unavailable"}

@@ -24,6 +24,7 @@ class Client:
         namespace: str = NAMESPACE,
         database_url: str | None = None,
     ) -> None:
+        """Contact nobody yet; ``redis_url`` may also name Sentinels or, with the extra ``rabbitmq``, RabbitMQ."""
         self._broker = build_broker(redis_url, namespace=namespace)
         self._engine = None if database_url is None else _open(database_url)
 
@@ -60,8 +61,8 @@ class Client:
         or spaces. The same account and ``idempotency_key`` give the same id, and one moderation, however often.
 
         Raises PolicyError for a moderation parameter that cannot be read and MessageError for another field out of its
-        bounds. Raises BusUnavailable when Redis did not confirm: the video may be enqueued all the same, so repeat the
-        call with an idempotency key.
+        bounds. Raises BusUnavailable when the bus did not confirm: the video may be enqueued all the same, so repeat
+        the call with an idempotency key.
         """
         if moderation != Kind.MANUAL:
             Policy.parse(moderation)

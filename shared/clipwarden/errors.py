@@ -4,7 +4,7 @@
 
     ClipwardenError
     ├── TransientError                 try again later
-    │   ├── BusUnavailable             Redis cannot be reached
+    │   ├── BusUnavailable             the bus cannot be reached
     │   ├── StoreUnavailable           the database cannot be reached
     │   ├── MediaUnavailable           the media store cannot be reached
     │   ├── AnalysisUnavailable        Rekognition failed or throttled
@@ -50,7 +50,7 @@ class TransientError(ClipwardenError):
 
 
 class BusUnavailable(TransientError):
-    """Raised when Redis cannot be reached."""
+    """Raised when the bus cannot be reached."""
 
     code = "bus_unavailable"
 

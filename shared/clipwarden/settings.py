@@ -47,11 +47,18 @@ class DatabaseSettings(Group):
         return bool(self.secret_keys) or self.url.get_secret_value().startswith("sqlite")
 
 
+class BusSettings(Group):
+    """The bus, where it is not the Redis below."""
+
+    url: SecretStr | None = None
+    """`amqp://` or `amqps://` URL of RabbitMQ; when unset, the bus is Redis."""
+
+
 class RedisSettings(Group):
-    """The bus."""
+    """Redis: the bus, and what gateways count together."""
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """Redis URL with a database number of its own: nothing else should live in it."""
+    """Redis or Sentinel URL with a database number of its own; nothing for none, beside RabbitMQ."""
     namespace: str = Field(default="{clipwarden}", pattern=r"^\{[a-z0-9_-]+\}$")
     """Prefix of all keys; the braces keep them on one slot of a Redis Cluster."""
 
@@ -359,6 +366,7 @@ class Settings(BaseSettings):
     )
 
     database: DatabaseSettings = DatabaseSettings()
+    bus: BusSettings = BusSettings()
     redis: RedisSettings = RedisSettings()
     media: MediaSettings = MediaSettings()
     upload: UploadSettings = UploadSettings()
@@ -371,6 +379,16 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def bus_url(self) -> str:
+        """Return the URL of the bus."""
+        return (self.bus.url or self.redis.url).get_secret_value()
+
+    @property
+    def counting_url(self) -> str | None:
+        """Return the URL of the Redis that gateways count in together, ``None`` where there is none."""
+        return self.redis.url.get_secret_value() or None
 
     @model_validator(mode="after")
     def _one_or_several(self) -> Self:

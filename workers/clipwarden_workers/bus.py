@@ -60,7 +60,7 @@ class Bus:
         self._broker = broker
 
     def send(self, step: Step, row_id: str, fence: int) -> bool:
-        """Send one step's message, and say whether Redis took it."""
+        """Send one step's message, and say whether the bus took it."""
         message: dramatiq.Message[None] = dramatiq.Message(
             queue_name=QUEUE_OF[step], actor_name=step, args=(row_id, fence), kwargs={}, options={}
         )

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import redis
-
 from clipwarden import errors, logs
+from clipwarden.broker import build_counter, is_rabbitmq
+from clipwarden.broker.redis_client import connect
 from clipwarden.cli import output
 from clipwarden.media.opening import open_store
 from clipwarden.message import IntakeMessage
@@ -22,6 +22,7 @@ from clipwarden.settings import S3IntakeSettings, Settings
 from clipwarden.store.engine import create_engine
 from clipwarden.store.migrating import require_current
 from clipwarden_workers import pool_checks, pools, queue_checks, s3_events
+from clipwarden_workers.bus import Queue
 from clipwarden_workers.findings import Doubtful, Finding, Level, find
 from clipwarden_workers.pools import Pool
 from clipwarden_workers.sessions import session
@@ -51,7 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def examine(settings: Settings) -> list[Finding]:
     """Return what each check found, in the order in which they depend on each other."""
-    checks: dict[str, Check] = {"database": _database, "secrets": _secrets, "redis": _redis, "media": _media}
+    checks: dict[str, Check] = {"database": _database, "secrets": _secrets, "media": _media}
+    checks |= {"rabbitmq": _rabbitmq} if is_rabbitmq(settings.bus_url) else {}
+    checks |= {"redis": _redis} if settings.counting_url is not None else {}
     if settings.s3_intake.queue_url is not None:
         checks |= {"s3 events": _s3_events, "s3 intake": _s3_intake}
     found = [find(name, partial(check, settings)) for name, check in checks.items()]
@@ -96,8 +99,14 @@ def _secrets(settings: Settings) -> str:
     return "sealed in the database"
 
 
+def _rabbitmq(settings: Settings) -> str:
+    bus = build_counter(settings.bus_url)
+    dead = sum(bus.messages(queue)["dead"] for queue in Queue)
+    return f"answers; {dead} dead letters"
+
+
 def _redis(settings: Settings) -> str:
-    with redis.Redis.from_url(settings.redis.url.get_secret_value(), socket_timeout=5) as client:
+    with connect(settings.redis.url.get_secret_value()) as client:
         info = client.info()
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
     if policy != "noeviction":

@@ -1,11 +1,10 @@
-"""Figures of the whole installation, as Prometheus gauges read from the database and from Redis."""
+"""Figures of the whole installation, as Prometheus gauges read from the database and from the bus."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
-import redis
-
-from clipwarden import errors, metrics
+from clipwarden import metrics
+from clipwarden.broker import build_counter
 from clipwarden.settings import Settings
 from clipwarden.store import deliveries, endpoint_states, moderations, pools
 from clipwarden.store.clock import DatabaseClock
@@ -19,8 +18,7 @@ class Gauges:
     def __init__(self, settings: Settings) -> None:
         self._engine = create_engine(settings.database)
         self._clock = DatabaseClock(self._engine)
-        self._redis = redis.Redis.from_url(settings.redis.url.get_secret_value(), socket_timeout=2)
-        self._namespace = settings.redis.namespace
+        self._bus = build_counter(settings.bus_url, namespace=settings.redis.namespace, reply_timeout=2)
 
     def readings(self) -> list[metrics.Readings]:
         """Return the gauges, named and described."""
@@ -89,15 +87,8 @@ class Gauges:
             yield from (((pool.name,), pool.limit) for pool in pools.every(conn))
 
     def _messages(self) -> Iterator[metrics.Sample]:
-        """Count what Dramatiq keeps in Redis: a hash of what is not acknowledged, and the dead letters by their age."""
-        try:
-            for queue in Queue:
-                key = f"{self._namespace}:{queue}"
-                yield (queue, "unacknowledged"), self._redis.hlen(f"{key}.msgs")
-                yield (queue, "delayed"), self._redis.hlen(f"{key}.DQ.msgs")
-                yield (queue, "dead"), self._redis.zcard(f"{key}.XQ")
-        except redis.RedisError as exc:
-            raise errors.BusUnavailable(f"Redis: {exc}") from exc
+        for queue in Queue:
+            yield from (((queue, state), count) for state, count in self._bus.messages(queue).items())
 
     def _age(self, since: datetime) -> float:
         return max(0.0, (self._clock.now() - since).total_seconds())

@@ -85,7 +85,7 @@ class Services:
 def build(settings: Settings) -> Services:
     """Build all services; nothing is contacted yet."""
     broker = build_broker(
-        settings.redis.url.get_secret_value(),
+        settings.bus_url,
         namespace=settings.redis.namespace,
         hop_timeout_ms=settings.worker.hop_timeout_ms,
         middleware=(Waits(),),

@@ -1,4 +1,4 @@
-"""What a fault of Redis looks like to both sides: to our code, and to Dramatiq's threads."""
+"""What a fault of the bus looks like to both sides: to our code, and to Dramatiq's threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from clipwarden import errors
 
 
 class BusLost(errors.BusUnavailable, ConnectionClosed):
-    """Raised when a call to Redis failed; whether Redis carried it out is unknown."""
+    """Raised when a call to the bus failed; whether it was carried out is unknown."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)  # type: ignore[no-untyped-call] # Dramatiq's gap

@@ -4,30 +4,25 @@
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
 import redis
 from dramatiq import Consumer, Middleware
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.common import dq_name
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from clipwarden.broker.envelope import claimed_id
 from clipwarden.broker.fault import reaching_redis
 from clipwarden.broker.holdings import Holdings
 from clipwarden.broker.keeper import Keeper
-from clipwarden.broker.retries import SafeRetries
+from clipwarden.broker.redis_client import REPLY_TIMEOUT
+from clipwarden.broker.telling import worth_telling
 
 log = logging.getLogger(__name__)
 
 #: Prefix of all keys unless told otherwise; the braces keep them on one slot of a Redis Cluster.
 NAMESPACE = "{clipwarden}"
-#: Seconds to connect within.
-CONNECT_TIMEOUT = 2.0
-#: Seconds within which Redis must answer.
-REPLY_TIMEOUT = 5.0
 #: Seconds between two heartbeats of a consuming process.
 BEAT_INTERVAL = 2.0
 #: Seconds of silence after which a process counts as dead and its messages go to others.
@@ -44,32 +39,6 @@ do
     ARGV[2] = string.format("%.0f", now[1] * 1000 + math.floor(now[2] / 1000))
 end
 """
-
-
-def build_broker(
-    url: str, *, namespace: str = NAMESPACE, hop_timeout_ms: int = 50, middleware: Iterable[Middleware] = ()
-) -> "HardenedBroker":
-    """Build the bus that a Redis URL names; nothing is contacted yet.
-
-    ``hop_timeout_ms`` is the longest time an idle consumer waits between two looks at its queue.
-    """
-    return HardenedBroker(
-        connect(url), namespace=namespace, hop_timeout_ms=hop_timeout_ms, middleware=(SafeRetries(), *middleware)
-    )
-
-
-def connect(url: str, *, reply_timeout: float = REPLY_TIMEOUT) -> "redis.Redis":
-    """Return a client that fails within its timeouts and repeats nothing by itself.
-
-    redis-py's defaults differ between its constructors, and a command repeated behind our back is a message twice.
-    """
-    return redis.Redis.from_url(
-        url,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        socket_timeout=reply_timeout,
-        socket_keepalive=True,
-    )
 
 
 class HardenedBroker(RedisBroker):
@@ -98,7 +67,7 @@ class HardenedBroker(RedisBroker):
         )
         dispatch = cast("bytes", self.scripts["dispatch"].script)
         self.scripts["dispatch"] = client.register_script(_REDIS_CLOCK + dispatch.decode())
-        self.logger.addFilter(_worth_telling)
+        self.logger.addFilter(worth_telling)
         self._hop_timeout_ms = hop_timeout_ms
         self._holdings = Holdings()
         self._consumed: set[str] = set()
@@ -126,6 +95,16 @@ class HardenedBroker(RedisBroker):
         """Stop the keeper and disconnect."""
         self._keeper.stop()
         self.client.close()
+
+    def messages(self, queue_name: str) -> dict[str, int]:
+        """Return how many messages of a queue are not acknowledged, delayed until a retry, and dead."""
+        key = f"{self.namespace}:{queue_name}"
+        with reaching_redis():
+            return {
+                "unacknowledged": cast("int", self.client.hlen(f"{key}.msgs")),
+                "delayed": cast("int", self.client.hlen(f"{key}.DQ.msgs")),
+                "dead": cast("int", self.client.zcard(f"{key}.XQ")),
+            }
 
     def consumed_queues(self) -> Collection[str]:
         """Return the queues, delay queues included, that this process consumes."""
@@ -190,11 +169,6 @@ class HardenedBroker(RedisBroker):
         claims = {data: id_ for data in fetched if data and (id_ := claimed_id(queue_name, data))}
         self._holdings.take(queue_name, claims.values())
         return [data for data in fetched if data in claims]
-
-
-def _worth_telling(record: logging.LogRecord) -> bool:
-    # Two workers of one process, on queues of their own, bring a middleware each; that is what it is made for.
-    return "_WorkerMiddleware" not in record.getMessage()
 
 
 class _Consumer(_RedisConsumer):

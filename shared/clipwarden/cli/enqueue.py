@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Enqueue and print the id."""
-    url = os.environ.get("CLIPWARDEN_REDIS__URL", "redis://127.0.0.1:6379/0")
+    url = os.environ.get("CLIPWARDEN_BUS__URL") or os.environ.get("CLIPWARDEN_REDIS__URL", "redis://127.0.0.1:6379/0")
     with Client(url) as client:
         moderation_id = client.enqueue(
             arguments.source,
