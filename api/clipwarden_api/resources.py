@@ -24,15 +24,13 @@ def listing(
     services: Services, caller: Caller, form: Parameters, *, resource_type: str, **wanted: Any
 ) -> dict[str, Any]:
     """Return a page of the library."""
-    with read(services.engine) as conn:
-        page = library.listed(
-            conn,
-            caller.account,
-            resource_type=ResourceType(resource_type),
-            prefix=form.text("prefix"),
-            **wanted,
-            **calls.paging(form),
-        )
+    asked = {
+        "resource_type": ResourceType(resource_type),
+        "prefix": form.text("prefix"),
+        **wanted,
+        **calls.paging(form),
+    }
+    page = services.listings.ask(lambda conn: library.listed(conn, caller.account, **asked))
     return _listed(services, caller, form, page.items, page.next_cursor)
 
 
@@ -44,15 +42,9 @@ def by_moderation(
         raise bad(f"Moderation {kind[:64]} moderation is not valid")
     if status not in set(Status):
         raise bad(f"Illegal moderation status: {status[:64]}")
-    with read(services.engine) as conn:
-        page = library.moderated(
-            conn,
-            caller.account.id,
-            resource_type=ResourceType(resource_type),
-            kind=Kind(kind),
-            status=Status(status),
-            **calls.paging(form),
-        )
+    asked: dict[str, Any] = {"resource_type": ResourceType(resource_type), "kind": Kind(kind), "status": Status(status)}
+    paging = calls.paging(form)
+    page = services.listings.ask(lambda conn: library.moderated(conn, caller.account.id, **asked, **paging))
     return _listed(services, caller, form, page.items, page.next_cursor)
 
 

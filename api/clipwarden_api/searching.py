@@ -5,9 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import Connection
+
 from clipwarden.moderation import Asset, Moderation
 from clipwarden.store import library, searching
-from clipwarden.store.engine import read
 from clipwarden.store.searching import Order
 from clipwarden_api import rendering
 from clipwarden_api.credentials import Caller
@@ -30,7 +31,9 @@ def search(services: Services, caller: Caller, asked: Parameters, path: dict[str
     if asked.text("aggregate"):
         raise bad("aggregate is not supported")
     node, orders = expression.parse(text), _orders(asked)
-    with read(services.engine) as conn:
+    limit = asked.number("max_results", default=50, least=1, most=500)
+
+    def find(conn: Connection) -> tuple[searching.Found, Mapping[str, Sequence[Moderation]]]:
         found = searching.search(
             conn,
             caller.account,
@@ -38,10 +41,12 @@ def search(services: Services, caller: Caller, asked: Parameters, path: dict[str
             hidden=sql.about_moderation(node),
             order=[Order(column=sql.COLUMNS[field], descending=descending) for field, descending in orders],
             question=json.dumps([text, orders]),
-            limit=asked.number("max_results", default=50, least=1, most=500),
+            limit=limit,
             after=asked.text("next_cursor"),
         )
-        present = library.moderations_of(conn, [asset.id for asset in found.items])
+        return found, library.moderations_of(conn, [asset.id for asset in found.items])
+
+    found, present = services.listings.ask(find)
     answer: dict[str, Any] = {"total_count": found.total, "time": round((time.perf_counter() - began) * 1000)}
     answer |= {"resources": _shown(services, caller, asked, found.items, present)}
     return answer | ({"next_cursor": found.next_cursor} if found.next_cursor else {})

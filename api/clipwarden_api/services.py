@@ -13,6 +13,7 @@ from clipwarden.media.store import MediaStore
 from clipwarden.settings import PoolSettings, Settings
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine
+from clipwarden.store.listings import Listings
 from clipwarden_api.allowance import Allowances
 from clipwarden_api.changes import Changes
 from clipwarden_api.room import Room
@@ -24,6 +25,7 @@ class Services:
 
     settings: Settings
     engine: Engine
+    listings: Listings  #: For what may be a few seconds old.
     clock: DatabaseClock
     media: MediaStore
     prober: Prober
@@ -42,6 +44,7 @@ class Services:
     def close(self) -> None:
         """End every connection, and the child processes."""
         self.prober.close()
+        self.listings.close()
         self.engine.dispose()
 
 
@@ -51,6 +54,7 @@ def build(settings: Settings) -> Services:
     return Services(
         settings=settings,
         engine=engine,
+        listings=Listings(engine, settings.database),
         clock=DatabaseClock(engine),
         media=media,
         prober=Prober(media),

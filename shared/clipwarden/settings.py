@@ -36,6 +36,8 @@ class DatabaseSettings(Group):
 
     url: SecretStr = SecretStr("sqlite:///clipwarden.db")
     """SQLAlchemy URL: `sqlite:///PATH` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`."""
+    replica_url: SecretStr | None = None
+    """URL of a read replica of PostgreSQL, for listings and searches of the gateway; when unset, the primary's."""
     pool_size: int = Field(default=12, ge=1, le=200)
     """Connections that one process keeps open at most."""
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode, _split(",")] = ()

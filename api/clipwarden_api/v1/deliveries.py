@@ -27,13 +27,17 @@ _BATCH, _PATIENCE = 500, 10.0
 
 def listing(call: Call) -> Answer:
     """Return a page of the account's deliveries, the newest first."""
-    with read(call.services.engine) as conn:
+
+    def find(conn: Connection) -> DeliveryPage:
         search = _search(conn, call, call.query, place="?endpoint_id")
         try:
             items, cursor = replays.page(conn, search, limit=call.query.limit, after=call.query.cursor)
         except errors.Conflict as exc:
             raise problems.fault("?cursor", str(exc)) from exc
-    return reading.paged(call, DeliveryPage(items=[said(one) for one in items], next=cursor), cursor)
+        return DeliveryPage(items=[said(one) for one in items], next=cursor)
+
+    found = call.services.listings.ask(find)
+    return reading.paged(call, found, found.next)
 
 
 def show(call: Call) -> Answer:

@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from clipwarden import errors
 from clipwarden.store import audit, moderations
@@ -21,23 +22,26 @@ def show(call: Call) -> Answer:
 def listing(call: Call) -> Answer:
     """Return a page of the account's moderations, the newest first."""
     asked = call.query
-    with read(call.services.engine) as conn:
-        try:
-            page = moderations.page(
-                conn,
-                account_id=call.caller.account.id,
-                kind=asked.kind,
-                status=asked.status,
-                stage=asked.stage,
-                since=asked.created_since,
-                before=asked.created_before,
-                after=asked.cursor,
-                limit=asked.limit,
-            )
-        except errors.Conflict as exc:
-            raise problems.fault("?cursor", str(exc)) from exc
-        items = showing.all_shown(conn, page.items)
-    return paged(call, ModerationPage(items=items, next=page.next_cursor), page.next_cursor)
+
+    def find(conn: Connection) -> ModerationPage:
+        page = moderations.page(
+            conn,
+            account_id=call.caller.account.id,
+            kind=asked.kind,
+            status=asked.status,
+            stage=asked.stage,
+            since=asked.created_since,
+            before=asked.created_before,
+            after=asked.cursor,
+            limit=asked.limit,
+        )
+        return ModerationPage(items=showing.all_shown(conn, page.items), next=page.next_cursor)
+
+    try:
+        found = call.services.listings.ask(find)
+    except errors.Conflict as exc:
+        raise problems.fault("?cursor", str(exc)) from exc
+    return paged(call, found, found.next)
 
 
 def history(call: Call) -> Answer:

@@ -35,6 +35,23 @@ def create_engine(settings: DatabaseSettings) -> Engine:
     """
     url = _parse(settings.url.get_secret_value())
     engine = _sqlite(url, settings) if url.get_backend_name() == "sqlite" else _postgresql(url, settings)
+    return _sealing(engine, settings)
+
+
+def create_replica_engine(settings: DatabaseSettings) -> Engine | None:
+    """Return an engine for the replica that the settings name, if they do; nothing is connected yet.
+
+    Raises ConfigurationError for a URL that is not PostgreSQL's, or beside a SQLite file.
+    """
+    if not settings.replica_url:
+        return None
+    urls = [_parse(one.get_secret_value()) for one in (settings.url, settings.replica_url)]
+    if any(url.get_backend_name() == "sqlite" for url in urls):
+        raise errors.ConfigurationError("CLIPWARDEN_DATABASE__REPLICA_URL is for PostgreSQL only")
+    return _sealing(_postgresql(urls[1], settings, connect_timeout=2), settings)
+
+
+def _sealing(engine: Engine, settings: DatabaseSettings) -> Engine:
     keys = [key.get_secret_value() for key in settings.secret_keys]
     beside = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
     setattr(engine.dialect, SEAL, Seal(keys, beside=beside))
@@ -97,13 +114,13 @@ def _sqlite(url: URL, settings: DatabaseSettings) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, settings: DatabaseSettings) -> Engine:
+def _postgresql(url: URL, settings: DatabaseSettings, *, connect_timeout: int = 10) -> Engine:
     return sa.create_engine(
         url,
         pool_pre_ping=True,
         connect_args={
             "application_name": "clipwarden",
-            "connect_timeout": 10,
+            "connect_timeout": connect_timeout,
             "options": f"-c timezone=UTC -c lock_timeout={LOCK_WAIT}s",
             # A server that vanished without a word is noticed within this many milliseconds.
             "tcp_user_timeout": LOCK_WAIT * 1000,
