@@ -27,20 +27,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.hops", description=__doc__)
     parser.add_argument("--videos", type=int, default=30, help="default 30")
     parser.add_argument("--job-seconds", type=float, default=0.5, help="the scripted job's own time; default 0.5")
+    parser.add_argument("--bus", default="", metavar="URL", help="RabbitMQ, instead of the stack's own Redis")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(_measure(Path(folder), arguments.videos, arguments.job_seconds), indent=2))
+        print(json.dumps(_measure(Path(folder), arguments.videos, arguments.job_seconds, arguments.bus), indent=2))
 
 
-def _measure(folder: Path, videos: int, job_seconds: float) -> dict[str, Any]:
+def _measure(folder: Path, videos: int, job_seconds: float, bus: str) -> dict[str, Any]:
     # The first look falls on the job's end, as it does once a pool has learned how long jobs take.
-    looks = (("CLIPWARDEN_REKOGNITION__FIRST_LOOK", str(job_seconds)),)
-    options = Options(data=folder, analyser="scripted", log_level="error", environment=looks)
+    told = (("CLIPWARDEN_REKOGNITION__FIRST_LOOK", str(job_seconds)), ("CLIPWARDEN_BUS__URL", bus))
+    options = Options(data=folder, analyser="scripted", log_level="error", environment=told)
     stack = Stack(options, report=lambda _: None)
     with Receiver(secret=stack.secrets().api_secret) as receiver, stack:
         _script(stack, job_seconds)
         database = stack.settings().database.url.get_secret_value()
-        with Client(stack.redis_url, database_url=database) as client:
+        with Client(bus or stack.redis_url, database_url=database) as client:
             runs = [_run(stack, client, receiver, number, job_seconds) for number in range(videos + 1)][1:]
     return {
         "videos": videos,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from cloudinary import Search, api
+from cloudinary import api
+from cloudinary.search import Search
 from pydantic import SecretStr
 
 from clipwarden import errors
