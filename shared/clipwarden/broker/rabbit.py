@@ -59,6 +59,13 @@ class RabbitBroker(RabbitmqBroker):
         with _reaching():
             return super().consume(queue_name, prefetch, min(timeout, self._hop_timeout_ms))
 
+    def close(self) -> None:
+        """Disconnect."""
+        # Dramatiq also closes what is closed, and pika tells of each as an error.
+        for connection in [one for one in tuple(self.connections) if one.is_open]:
+            with suppress(AMQPError, OSError):
+                connection.close()
+
     @property
     def consumer_class(self) -> type[_RabbitmqConsumer]:
         """Return the class of consumers."""
