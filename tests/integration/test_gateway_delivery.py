@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 
 import cloudinary.utils
 import pytest
+import sqlalchemy as sa
 
 from clipwarden.moderation import Location
+from clipwarden.store import schema
+from clipwarden.store.engine import write
 from fixtures.gateway import Gateway, serving_gateway
 from sdk import VIDEO, shown, upload
 from waiting import eventually
@@ -62,10 +65,20 @@ def test_a_player_gets_the_part_it_asks_for(gateway: Gateway, content: bytes) ->
     assert (status, body) == (206, content[10:20])
     assert headers["Content-Range"] == f"bytes 10-19/{len(content)}"
     assert headers["Content-Type"] == "video/mp4"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert fetch(url, Range=f"bytes={len(content)}-")[0] == 416
     whole, headers, body = fetch(url)
     assert (whole, body, headers["Accept-Ranges"]) == (200, content, "bytes")
     assert fetch(url, **{"If-None-Match": headers["ETag"]})[0] == 304
+
+
+def test_a_pending_video_is_not_delivered_where_its_account_hides_it(gateway: Gateway) -> None:
+    url = here(gateway, upload(gateway, "waits", moderation="manual")["secure_url"])
+    assert fetch(url)[0] == 200
+    with write(gateway.services.engine) as conn:
+        conn.execute(sa.update(schema.accounts).values(pending_delivered=False))
+    assert fetch(url)[0] == 404
 
 
 def test_viewers_can_be_sent_to_the_media_store(gateway: Gateway, redirecting: str, content: bytes) -> None:
