@@ -78,7 +78,7 @@ def test_up_brings_in_samples_once_and_a_link_to_the_console(tmp_path: Path) -> 
     listed = []
     for _ in range(2):
         with _up(tmp_path / "data", "--analyser", "scripted") as (_, facts):
-            listed.append(len(_json("list", env=facts["environment"])["items"]))
+            listed.append(len(_json("list", env=facts["environment"])["moderations"]))
             link = facts["console"]
     assert listed == [4, 4]
     assert "/console/welcome/" in link
