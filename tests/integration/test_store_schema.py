@@ -26,6 +26,7 @@ from clipwarden.store import (
     library,
     migrating,
     moderations,
+    operations,
     past,
     pools,
     replays,
@@ -197,6 +198,10 @@ def verdicts(conn: Connection) -> None:
             {"ix_deliveries_asset"},
         ),
         (lambda conn: pools.in_use(conn, "pool"), {"ix_moderations_slots"}),
+        (
+            lambda conn: operations.pool_figures(conn, now=LATER),
+            {"ix_moderations_slots", "ix_moderations_queued"},
+        ),
         (
             lambda conn: pools.admit(conn, "pool", now=LATER, until=LATER),
             {"ix_moderations_slots", "ix_moderations_queued"},

@@ -6,9 +6,10 @@ from datetime import datetime
 from clipwarden import metrics
 from clipwarden.broker import build_counter
 from clipwarden.settings import Settings
-from clipwarden.store import deliveries, endpoint_states, moderations, pools
+from clipwarden.store import deliveries, endpoint_states, moderations, operations
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, read
+from clipwarden.store.operations import PoolFigures
 from clipwarden_workers.bus import Queue
 
 
@@ -75,16 +76,18 @@ class Gauges:
             yield from (((state,), count) for state, count in endpoint_states.counts(conn).items())
 
     def _slots_in_use(self) -> Iterator[metrics.Sample]:
-        with read(self._engine) as conn:
-            yield from (((pool.name,), pools.in_use(conn, pool.name)) for pool in pools.every(conn))
+        yield from (((pool.name,), pool.in_use) for pool in self._pools())
 
     def _slots(self) -> Iterator[metrics.Sample]:
-        with read(self._engine) as conn:
-            yield from (((pool.name,), pool.slots) for pool in pools.every(conn))
+        yield from (((pool.name,), pool.slots) for pool in self._pools())
 
     def _limits(self) -> Iterator[metrics.Sample]:
+        yield from (((pool.name,), pool.limit) for pool in self._pools())
+
+    def _pools(self) -> list[PoolFigures]:
+        now = self._clock.now()
         with read(self._engine) as conn:
-            yield from (((pool.name,), pool.limit) for pool in pools.every(conn))
+            return operations.pool_figures(conn, now=now)
 
     def _messages(self) -> Iterator[metrics.Sample]:
         for queue in Queue:
