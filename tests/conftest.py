@@ -12,6 +12,7 @@ pytest_plugins = (
     "fixtures.rabbitmq",
     "fixtures.sentinel",
     "fixtures.s3",
+    "fixtures.spans",
     "fixtures.store",
     "fixtures.gateway",
     "fixtures.console",

@@ -12,7 +12,7 @@ import tempfile
 
 import uvicorn
 
-from clipwarden import errors, logs, monitoring
+from clipwarden import errors, logs, monitoring, tracing
 from clipwarden.processes import Child, Supervisor, stop_on_signals
 from clipwarden.settings import LogFormat, Settings
 from clipwarden_api import app
@@ -126,8 +126,10 @@ def _child(number: int, listener: socket.socket, figures: str, *, as_json: bool)
 
 
 def _answer(settings: Settings, listener: socket.socket) -> None:
+    tracing.configure(settings.tracing, "clipwarden-gateway")
     services = build(settings)
     try:
         serving(services).run(sockets=[listener])
     finally:
         services.close()
+        tracing.close()

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from clipwarden import errors, ids, logs, placing
+from clipwarden import errors, ids, logs, placing, tracing
 from clipwarden.egress import open_egress
 from clipwarden.media import sources
 from clipwarden.media.fingerprint import Digesting, fingerprint
@@ -99,7 +99,8 @@ def explicit(services: Services, caller: Caller, wanted: str, form: Parameters) 
             raise not_found(name.public_id)
         asset = library.describe(conn, asset, now=now, **changes(form))
         wanted_urls = asking.urls(form.text("notification_url"))
-        moderations.accept_all(conn, asking.requests(asset, parameters, wanted_urls, now=now), now=now)
+        made = moderations.accept_all(conn, asking.requests(asset, parameters, wanted_urls, now=now), now=now)
+    tracing.accepted(*(one.id for one, new in made if new))
     return answer(services, caller, asset)
 
 
@@ -135,11 +136,12 @@ def _accept(
         asset, there = library.store(conn, caller.account.id, name, arrived.bytes, now=now, **asked.described)
         asset = library.describe(conn, asset, now=now, tags=list(asked.tags), context=asked.context)
         requests = asking.requests(asset, asked.moderation, asked.notification_urls, now=now)
-        moderations.accept_all(conn, requests, now=now)
+        made = moderations.accept_all(conn, requests, now=now)
         if upload_row is not None and not uploads.become(conn, upload_row, asset.id, now=now):
             raise AlreadyAsset
         named = asked.notification_urls
         announcing.uploaded(conn, caller, asset, named, public_url=services.public_url, now=now)
+    tracing.accepted(*(one.id for one, new in made if new))
     log.info("asset stored", account=caller.account.name, asset_id=asset.id, bytes=asset.bytes)
     return asset, there
 

@@ -1,13 +1,16 @@
-"""Every request as Prometheus figures: by the route that it took, never by its path, which anybody may make up."""
+"""Every request as figures and as a span: by the route that it took, never by its path, which anybody may make up."""
 
 from collections.abc import Iterable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clipwarden import metrics
+from clipwarden import metrics, traceparent, tracing
+
+if TYPE_CHECKING:
+    from clipwarden.spans import Span
 
 _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -41,17 +44,32 @@ class Watched:
                 ended = perf_counter() if _STREAM in message.get("headers", ()) else None
             await send(message)
 
-        try:
-            await self._app(scope, received, sent)
-        finally:
-            self._tell(scope, status, (ended or perf_counter()) - began)
-
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        route = self._paths.get(scope.get("endpoint"), "none")
         method = scope["method"] if scope["method"] in _METHODS else "other"
+        with tracing.request(method, _sender(scope)) as span:
+            try:
+                await self._app(scope, received, sent)
+            finally:
+                route = self._paths.get(scope.get("endpoint"), "none")
+                self._tell(route, method, status, (ended or perf_counter()) - began)
+                if span is not None:
+                    _describe(span, route, method, status)
+
+    def _tell(self, route: str, method: str, status: int, seconds: float) -> None:
         # Nothing was answered to who went away before.
         metrics.HTTP_REQUESTS.labels(route, method, status or "none").inc()
         metrics.HTTP_SECONDS.labels(route).observe(seconds)
+
+
+def _sender(scope: Scope) -> str | None:
+    given = (value for name, value in scope["headers"] if name == traceparent.NAME.encode())
+    return next((value.decode("latin-1") for value in given), None)
+
+
+def _describe(span: "Span", route: str, method: str, status: int) -> None:
+    span.name(f"{method} {route}")
+    span.note("http.route", route)
+    span.note("http.response.status_code", status)
+    span.tell("ok" if status < 500 else str(status))  # noqa: PLR2004 # what is asked wrongly is not our fault
 
 
 def _paths(routes: Iterable[BaseRoute], prefix: str = "") -> list[tuple[Any, str]]:

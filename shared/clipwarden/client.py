@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from clipwarden import errors
+from clipwarden import errors, traceparent
 from clipwarden.broker import build_broker
 from clipwarden.broker.hardened import NAMESPACE
 from clipwarden.message import IntakeMessage
@@ -75,7 +75,7 @@ class Client:
             account=account,
             priority=priority,
         )
-        self._broker.enqueue(message.to_dramatiq())
+        self._broker.enqueue(message.to_dramatiq().copy(options=traceparent.options()))
         return message.id
 
     def get(self, moderation_id: str) -> Moderation:

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from clipwarden import traceparent, tracing
 from clipwarden.settings import LogFormat, LogSettings
 
 #: Keys whose values are never shown, whoever logs them.
@@ -20,6 +21,7 @@ def configure(settings: LogSettings) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _strike_secrets,
+        _name_trace,
     ]
     renderer = _renderer(settings.format)
     structlog.configure(
@@ -53,6 +55,16 @@ def _renderer(form: LogFormat) -> structlog.typing.Processor:
     return structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
     )
+
+
+def _name_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say which trace a line belongs to: its moderation's, or that of the request which is at work."""
+    if tracing.enabled() and "trace_id" not in event:
+        of = event.get("moderation_id")
+        place = traceparent.root(of) if isinstance(of, str) else traceparent.present()
+        if place is not None:
+            event["trace_id"] = f"{place.trace_id:032x}"
+    return event
 
 
 def _strike_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -354,6 +354,15 @@ class LogSettings(Group):
     """Least level that is shown."""
 
 
+class TracingSettings(Group):
+    """Traces, by OpenTelemetry; needs the extra `tracing`, and `OTEL_EXPORTER_OTLP_ENDPOINT` says where they go."""
+
+    enabled: bool = False
+    """Whether spans are made."""
+    callbacks: bool = False
+    """Whether callbacks carry the header `traceparent`, which tells their receivers the trace."""
+
+
 class Settings(BaseSettings):
     """All settings of a process."""
 
@@ -381,6 +390,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def bus_url(self) -> str:

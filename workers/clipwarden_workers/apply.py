@@ -2,7 +2,7 @@
 
 import structlog
 
-from clipwarden import errors, logs, metrics, placing
+from clipwarden import errors, logs, metrics, placing, tracing
 from clipwarden.media.store import Stored
 from clipwarden.moderation import BY_POLICY, Asset, Location, Placement
 from clipwarden.store import assets, audit, leases, schema
@@ -28,11 +28,14 @@ def apply(services: Services, asset_id: str, fence: int) -> None:
         structlog.contextvars.bound_contextvars(asset_id=asset.id),
         services.claims.holding(schema.assets, asset.id, asset.fence),
         metrics.timed_turn(Step.APPLY) as tell,
+        tracing.turn(Step.APPLY, asset.id) as span,
     ):
         try:
             _settle(services, asset)
         except (errors.TransientError, errors.ConfigurationError) as exc:
             tell(exc.code)
+            if span is not None:
+                span.tell(exc.code)
             _postpone(services, asset, exc)
 
 

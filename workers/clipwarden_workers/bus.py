@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import dramatiq
 
-from clipwarden import errors, logs, metrics
+from clipwarden import errors, logs, metrics, traceparent
 from clipwarden.moderation import Stage
 
 log = logs.logger(__name__)
@@ -62,7 +62,7 @@ class Bus:
     def send(self, step: Step, row_id: str, fence: int) -> bool:
         """Send one step's message, and say whether the bus took it."""
         message: dramatiq.Message[None] = dramatiq.Message(
-            queue_name=QUEUE_OF[step], actor_name=step, args=(row_id, fence), kwargs={}, options={}
+            queue_name=QUEUE_OF[step], actor_name=step, args=(row_id, fence), kwargs={}, options=traceparent.options()
         )
         try:
             self._broker.enqueue(message)

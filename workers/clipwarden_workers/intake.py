@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from clipwarden import errors, logs, message
+from clipwarden import errors, logs, message, tracing
 from clipwarden.moderation import Asset, Kind, Moderation, Stage, Status
 from clipwarden.store import accounts, assets, moderations
 from clipwarden.store.engine import write
@@ -30,6 +30,7 @@ def accept(services: Services, wanted: message.IntakeMessage) -> bool:
     """
     moderation, created = services.accepting.do(wanted, lambda group: _rows(services, group))
     if created:
+        tracing.accepted(moderation.id)
         log.info("moderation accepted", account=wanted.account, source=wanted.source, **moderation.log_context())
         services.bus.send(Step.PROBE, moderation.id, moderation.fence)
     return created

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from clipwarden import metrics
+from clipwarden import metrics, tracing
 from clipwarden.store import schema
 from clipwarden.store.engine import write
 from clipwarden.store.leases import Due
@@ -54,7 +54,10 @@ def _attempt(services: Services, stretch: Sequence[Task]) -> list[Attempted]:
     end = time.monotonic() + _REPORT_AFTER
     attempted = []
     for task in stretch:
-        found = outcome.attempt(services.egress, task, now=services.clock.now())
+        with tracing.turn(Step.NOTIFY, task.delivery.moderation_id or task.delivery.id) as span:
+            found = outcome.attempt(services.egress, task, now=services.clock.now())
+            if span is not None:
+                span.tell("ok" if found.error is None else "not_delivered")
         attempted.append(Attempted(task=task, outcome=found))
         if found.error is not None or time.monotonic() > end:
             break

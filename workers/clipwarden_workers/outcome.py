@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from clipwarden import answers, callback, errors, logs
+from clipwarden import answers, callback, errors, logs, tracing
 from clipwarden.egress import Egress
 from clipwarden.moderation import DeliveryStage
 from clipwarden_workers.tasks import Task
@@ -60,7 +60,7 @@ class Outcome:
 def attempt(egress: Egress, task: Task, *, now: datetime) -> Outcome:
     """Send the delivery's body, signed now, and return how that went."""
     delivery = task.delivery
-    headers = callback.headers(delivery.body, delivery.id, task.account, task.keys, now)
+    headers = callback.headers(delivery.body, delivery.id, task.account, task.keys, now) | tracing.told()
     began = time.monotonic()
     try:
         answer = egress.post(delivery.url, headers=headers, body=delivery.body.encode())

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import dramatiq
 
-from clipwarden import errors, logs
+from clipwarden import errors, logs, tracing
 from clipwarden.settings import Settings
 from clipwarden.store.engine import write
 from clipwarden.store.migrating import require_current
@@ -19,10 +19,12 @@ log = logs.logger(__name__)
 
 def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Event) -> None:
     """Work on the queues until told to stop; running actors then get the time that the settings give them."""
+    tracing.configure(settings.tracing, "clipwarden-worker")
     services = build(settings)
     actors.declare(services)
     if not _prepare(services, stop):
         services.close()
+        tracing.close()
         return
     workers = consumers(services, queues)
     for worker in workers:
@@ -45,6 +47,7 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
         reader.stop()
     dispatcher.stop()
     services.close()
+    tracing.close()
     log.info("worker stopped")
 
 

@@ -25,6 +25,7 @@ from clipwarden_workers.bus import Bus
 from clipwarden_workers.claims import Claims
 from clipwarden_workers.grouped import Grouped
 from clipwarden_workers.pools import Pool
+from clipwarden_workers.senders import Senders
 from clipwarden_workers.waits import Waits
 
 
@@ -88,7 +89,7 @@ def build(settings: Settings) -> Services:
         settings.bus_url,
         namespace=settings.redis.namespace,
         hop_timeout_ms=settings.worker.hop_timeout_ms,
-        middleware=(Waits(),),
+        middleware=(Waits(), Senders()),
     )
     engine = create_engine(settings.database)
     media = open_store(settings.media)

@@ -2,7 +2,7 @@
 
 import structlog
 
-from clipwarden import errors, logs, metrics, placing
+from clipwarden import errors, logs, metrics, placing, tracing
 from clipwarden.store import leases, leftovers, schema
 from clipwarden.store.engine import read, write
 from clipwarden.store.leftovers import Leftover
@@ -26,11 +26,14 @@ def sweep(services: Services, leftover_id: str, fence: int) -> None:
         structlog.contextvars.bound_contextvars(asset_id=leftover.asset_id),
         services.claims.holding(schema.leftovers, leftover.id, leftover.fence),
         metrics.timed_turn(Step.SWEEP) as tell,
+        tracing.turn(Step.SWEEP, leftover.asset_id) as span,
     ):
         try:
             _delete(services, leftover)
         except (errors.TransientError, errors.ConfigurationError) as exc:
             tell(exc.code)
+            if span is not None:
+                span.tell(exc.code)
             _postpone(services, leftover, exc)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from clipwarden import decisions, errors, logs, metrics
+from clipwarden import decisions, errors, logs, metrics, tracing
 from clipwarden.moderation import SLOT_STAGES, Moderation, Stage
 from clipwarden.store import leases, moderations, paces, schema
 from clipwarden.store.engine import write
@@ -35,8 +35,11 @@ def moderate(services: Services, step: Step, row_id: str, fence: int, *, stages:
     with (
         structlog.contextvars.bound_contextvars(**moderation.log_context()),
         services.claims.holding(schema.moderations, row_id, moderation.fence),
+        tracing.turn(step, moderation.id) as span,
     ):
         outcome = _attempt(services, step, moderation, work)
+        if span is not None:
+            span.tell(outcome)
     metrics.STAGE_SECONDS.labels(step, outcome).observe(time.perf_counter() - began)
 
 

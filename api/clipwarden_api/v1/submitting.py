@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from clipwarden import errors, ids
+from clipwarden import errors, ids, tracing
 from clipwarden.media import sources
 from clipwarden.moderation import Asset, Kind, Location, Preset, ResourceType, Stage, Status
 from clipwarden.policy import Policy
@@ -37,8 +37,11 @@ def submit(call: Call) -> Answer:
             requests = _elsewhere(conn, call, parameters, urls, now)
         else:
             requests = asking.requests(_there(conn, call), parameters, urls, now=now)
-        made, new = moderations.accept_all(conn, _keyed(call, requests), now=now)[0]
-        return call.done(conn, 201 if new else 200, showing.shown(conn, made))
+        made = moderations.accept_all(conn, _keyed(call, requests), now=now)
+        first, new = made[0]
+        answer = call.done(conn, 201 if new else 200, showing.shown(conn, first))
+    tracing.accepted(*(one.id for one, new in made if new))
+    return answer
 
 
 def _keyed(call: Call, requests: Sequence[Request]) -> list[Request]:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import httpcore
 
+from clipwarden import tracing
 from clipwarden.egress.addresses import Network
 from clipwarden.egress.connections import Connections
 from clipwarden.egress.destination import Destination, redact
@@ -88,6 +89,7 @@ class Egress:
         status = None
         try:
             with (
+                tracing.call("POST", _facts("POST", destination)) as span,
                 self._network.spending(Budget(self._total_timeout)),
                 self._connections.lent(address) as connection,
                 connection.stream(
@@ -95,6 +97,8 @@ class Egress:
                 ) as answer,
             ):
                 status = answer.status
+                if span is not None:
+                    span.note("http.response.status_code", status)
                 content = _beginning(answer)
         except _FAULTS as exc:
             raise DeliveryFailed(f"{redact(url)}: {self._reason(exc, self._total_timeout)}", status=status) from exc
@@ -116,12 +120,15 @@ class Egress:
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         try:
             with (
+                tracing.call("GET", _facts("GET", destination)) as span,
                 self._network.spending(Budget(self._pace.total, self._pace)),
                 self._connections.lent(address) as connection,
                 connection.stream(
                     "GET", address, headers=_raw(destination, headers), extensions=self._limits
                 ) as answer,
             ):
+                if span is not None:
+                    span.note("http.response.status_code", answer.status)
                 _judge(answer.status, url)
                 return _pour(answer, sink, max_bytes)
         except _FAULTS as exc:
@@ -163,6 +170,11 @@ def _url(destination: Destination) -> httpcore.URL:
     return httpcore.URL(
         scheme=destination.scheme, host=destination.host, port=destination.port, target=destination.target
     )
+
+
+def _facts(method: str, destination: Destination) -> tracing.Facts:
+    """Return what a span says of a request: not its path and query, which may hold what only the two sides know."""
+    return {"http.request.method": method, "server.address": destination.host, "server.port": destination.port}
 
 
 def _raw(destination: Destination, headers: Mapping[str, str]) -> list[tuple[str, str]]:
