@@ -5,18 +5,12 @@ from enum import StrEnum
 import dramatiq
 
 from clipwarden import errors, logs, metrics, traceparent
+from clipwarden.broker.queues import Queue
 from clipwarden.moderation import Stage
 
+__all__ = ["QUEUE_OF", "STEP_OF", "Bus", "Queue", "Step"]
+
 log = logs.logger(__name__)
-
-
-class Queue(StrEnum):
-    """The queues of the bus; a worker process serves all of them or some."""
-
-    INTAKE = "intake"  #: Producers' messages.
-    MODERATE = "moderate"  #: Short steps: start, collect, decide.
-    MEDIA = "media"  #: Steps that move, read or delete videos, and long ones: probe, apply, sweep, bulk.
-    NOTIFY = "notify"  #: Callbacks.
 
 
 class Step(StrEnum):

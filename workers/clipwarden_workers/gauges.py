@@ -10,7 +10,6 @@ from clipwarden.store import deliveries, endpoint_states, moderations, operation
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, read
 from clipwarden.store.operations import PoolFigures
-from clipwarden_workers.bus import Queue
 
 
 class Gauges:

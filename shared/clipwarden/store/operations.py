@@ -1,8 +1,9 @@
 """How the whole installation fares at one moment, for whoever shows it: one transaction that only reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -50,6 +51,30 @@ class Operations:
     def age(self, since: datetime | None) -> timedelta:
         """Return how long ago something was; nothing at all for what is not."""
         return max(timedelta(0), self.at - since) if since is not None else timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What happened between two looks, per second."""
+
+    accepted: float
+    decided: float
+    delivered: float
+
+    @classmethod
+    def between(cls, before: Operations, after: Operations) -> Self | None:
+        """Return the rates; ``None`` where no time has passed. What was deleted meanwhile makes them less."""
+        if (seconds := (after.at - before.at).total_seconds()) <= 0:
+            return None
+
+        def rate(count: Callable[[Operations], int]) -> float:
+            return max(0, count(after) - count(before)) / seconds
+
+        return cls(
+            accepted=rate(lambda one: sum(found.count for found in one.stages)),
+            decided=rate(lambda one: one.moderations(Stage.DECIDED)),
+            delivered=rate(lambda one: one.callbacks(DeliveryStage.DELIVERED)),
+        )
 
 
 def look(engine: Engine, clock: DatabaseClock) -> Operations:
