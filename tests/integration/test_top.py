@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from clipwarden import errors
-from clipwarden.broker import build_broker, queues
-from clipwarden.broker.hardened import connect
+from clipwarden.broker import build_broker, build_counter, queues
 from clipwarden.broker.queues import Queue
 from clipwarden.cli import top_view
 from clipwarden.cli.top import Watch
@@ -27,7 +27,7 @@ from clipwarden.cli.top_view import Frame
 from clipwarden.message import IntakeMessage
 from clipwarden.moderation import Stage
 from clipwarden.settings import DatabaseSettings, Settings
-from clipwarden.store import pools
+from clipwarden.store import pools, workers
 from clipwarden.store.engine import create_engine, write
 from clipwarden.store.operations import Rates
 from fixtures.redis import unused_port
@@ -93,30 +93,38 @@ def test_what_was_accepted_between_two_looks_is_a_rate(watch: Watch) -> None:
     assert Rates.between(before, before) is None
 
 
-def test_a_message_that_waits_and_who_has_sent_it_are_seen(redis_url: str) -> None:
-    client = connect(redis_url)
-    namespace = "{top}"
-    assert queues.figures(client, namespace, silence=15).processes == 0
-    broker = build_broker(redis_url, namespace=namespace)
+def test_a_message_that_waits_is_counted(redis_url: str) -> None:
+    bus = build_counter(redis_url, namespace="{top}")
+    assert {one.unacknowledged for one in queues.figures(bus)} == {0}
+    broker = build_broker(redis_url, namespace="{top}")
     broker.enqueue(IntakeMessage.compose(source="s3://b/k").to_dramatiq())
-    found = queues.figures(client, namespace, silence=15)
-    assert found.processes == 1
-    assert {one.queue: one.unacknowledged for one in found.queues} == dict.fromkeys(Queue, 0) | {Queue.INTAKE: 1}
+    found = {one.queue: one.unacknowledged for one in queues.figures(bus)}
+    assert found == dict.fromkeys(Queue, 0) | {Queue.INTAKE: 1}
     broker.close()
-    client.close()
+    bus.close()
+
+
+def test_workers_are_shown_and_those_that_are_missing(watch: Watch) -> None:
+    now, here = watch.clock.now(), workers.this_process(["media"])
+    with write(watch.engine) as conn:
+        workers.note(conn, here, now=now)
+        workers.note(conn, workers.this_process(["media"]), now=now - timedelta(minutes=3))
+    shown = _shown(watch.look())
+    assert f"{here.host} {here.pid}" in shown
+    assert "3 min ago, missing" in shown
 
 
 def test_what_is_away_is_said_and_what_was_seen_last_stays(watch: Watch, tmp_path: Path) -> None:
     seen = watch.look().operations
-    engine, client = watch.engine, watch.client
+    engine, bus = watch.engine, watch.bus
     watch.engine = create_engine(DatabaseSettings.model_validate({"url": f"postgresql://user@/db?host={tmp_path}"}))
-    watch.client = connect(f"redis://127.0.0.1:{unused_port()}/0")
+    watch.bus = build_counter(f"redis://127.0.0.1:{unused_port()}/0")
     frame = watch.look()
     assert (frame.operations, frame.rates, frame.bus) == (seen, None, None)
     shown = _shown(frame)
     assert "the database cannot be read, trying again" in shown
-    assert "Redis cannot be reached, trying again" in shown
-    watch.engine, watch.client = engine, client
+    assert "the bus cannot be reached, trying again" in shown
+    watch.engine, watch.bus = engine, bus
     assert (watch.look().store_fault, watch.look().bus_fault) == (None, None)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from clipwarden import metrics
 from clipwarden.broker import build_counter
+from clipwarden.broker.queues import Queue
 from clipwarden.settings import Settings
 from clipwarden.store import deliveries, endpoint_states, moderations, operations
 from clipwarden.store.clock import DatabaseClock

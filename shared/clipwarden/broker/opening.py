@@ -20,6 +20,9 @@ class Countable(Protocol):
     def messages(self, queue_name: str) -> dict[str, int]:
         """Return how many messages of a queue are in each state; raises BusUnavailable."""
 
+    def close(self) -> None:
+        """Disconnect."""
+
 
 def build_broker(
     url: str,

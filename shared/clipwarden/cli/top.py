@@ -7,15 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import redis
 from rich.console import Console
 from rich.live import Live
 from sqlalchemy import Engine
 
 from clipwarden import errors, logs
-from clipwarden.broker import queues
-from clipwarden.broker.hardened import HEARTBEAT_TIMEOUT, connect
-from clipwarden.broker.queues import BusFigures
+from clipwarden.broker import Countable, build_counter, queues
+from clipwarden.broker.queues import QueueFigures
 from clipwarden.cli import output, top_view
 from clipwarden.cli.top_view import Frame
 from clipwarden.settings import Settings
@@ -54,11 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Looks at the database and at Redis, and remembers what was last seen of either."""
+    """Looks at the database and at the bus, and remembers what was last seen of either."""
 
     engine: Engine
-    client: "redis.Redis"
-    namespace: str
+    bus: Countable
     clock: DatabaseClock = field(init=False)
     _current: bool = field(default=False, init=False)
     _last: Frame = field(default_factory=Frame, init=False)
@@ -71,14 +68,13 @@ class Watch:
         """Return what looks where the settings say; nothing is contacted yet."""
         return cls(
             engine=create_engine(settings.database),
-            client=connect(settings.redis.url.get_secret_value()),
-            namespace=settings.redis.namespace,
+            bus=build_counter(settings.bus_url, namespace=settings.redis.namespace),
         )
 
     def look(self) -> Frame:
         """Look once. Raises what no further look would mend, such as a database of another schema."""
         found, store_fault = _tried(self._operations)
-        bus, bus_fault = _tried(self._bus)
+        bus, bus_fault = _tried(self._queues)
         before = self._last.operations
         self._last = Frame(
             operations=found or before,
@@ -91,7 +87,7 @@ class Watch:
 
     def close(self) -> None:
         """Disconnect."""
-        self.client.close()
+        self.bus.close()
         self.engine.dispose()
 
     def _operations(self) -> Operations:
@@ -100,8 +96,8 @@ class Watch:
             self._current = True
         return operations.look(self.engine, self.clock)
 
-    def _bus(self) -> BusFigures:
-        return queues.figures(self.client, self.namespace, silence=HEARTBEAT_TIMEOUT)
+    def _queues(self) -> list[QueueFigures]:
+        return queues.figures(self.bus)
 
 
 def _once(watch: Watch, *, as_json: bool) -> int:

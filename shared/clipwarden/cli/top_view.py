@@ -11,11 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from clipwarden.broker.queues import BusFigures
+from clipwarden.broker.queues import QueueFigures
 from clipwarden.moderation import Stage
 from clipwarden.store.deliveries import DeliveryCount
 from clipwarden.store.moderations import StageCount
 from clipwarden.store.operations import Operations, PoolFigures, Rates
+from clipwarden.store.workers import Worker
 
 _WRONG, _FAINT = "bold red", "dim"
 
@@ -26,7 +27,7 @@ class Frame:
 
     operations: Operations | None = None
     rates: Rates | None = None
-    bus: BusFigures | None = None
+    bus: Sequence[QueueFigures] | None = None
     store_fault: str | None = None
     bus_fault: str | None = None
 
@@ -46,9 +47,9 @@ def document(frame: Frame) -> dict[str, Any]:
     found = frame.operations
     shown: dict[str, Any] = {
         "database": {"reachable": frame.store_fault is None, "fault": frame.store_fault},
-        "redis": {"reachable": frame.bus_fault is None, "fault": frame.bus_fault},
+        "bus": {"reachable": frame.bus_fault is None, "fault": frame.bus_fault},
         "rates": asdict(frame.rates) if frame.rates is not None else None,
-        "bus": asdict(frame.bus) if frame.bus is not None else None,
+        "queues": [asdict(one) for one in frame.bus] if frame.bus is not None else None,
     }
     if found is not None:
         shown |= {
@@ -58,6 +59,7 @@ def document(frame: Frame) -> dict[str, Any]:
             "stages": [_counted(found, one) for one in found.stages],
             "callbacks": [_counted(found, one) for one in found.deliveries],
             "endpoints": dict(found.endpoints),
+            "workers": [asdict(one) for one in found.workers],
         }
     return shown
 
@@ -70,11 +72,11 @@ def _parts(frame: Frame) -> Iterable[RenderableType]:
         yield _pools(found)
         yield _stages(found)
         yield _callbacks(found)
+        yield _workers(found)
     if frame.bus_fault is not None:
-        yield Text(f"Redis cannot be reached, trying again: {frame.bus_fault}", _WRONG)
+        yield Text(f"the bus cannot be reached, trying again: {frame.bus_fault}", _WRONG)
     if frame.bus is not None:
         yield _bus(frame.bus)
-        yield Text(f"\nprocesses heard of on the bus: {frame.bus.processes}", _FAINT)
 
 
 def _head(frame: Frame) -> Text:
@@ -124,8 +126,21 @@ def _callbacks(found: Operations) -> RenderableType:
     return _table(("CALLBACKS", "COUNT", "OLDEST"), rows)
 
 
-def _bus(bus: BusFigures) -> RenderableType:
-    rows = [(str(one.queue), str(one.unacknowledged), str(one.delayed), str(one.dead)) for one in bus.queues]
+def _workers(found: Operations) -> RenderableType:
+    rows = [
+        (f"{one.host} {one.pid}", one.version, _duration(found.age(one.started_at)), _presence(one, found))
+        for one in found.workers
+    ]
+    return _table(("WORKERS", "RELEASE", "RUNS FOR", "SEEN"), rows, words={0, 3})
+
+
+def _presence(worker: Worker, found: Operations) -> str:
+    seen = f"{_duration(found.age(worker.seen_at))} ago"
+    return f"{seen}, missing" if worker.is_missing(found.at) else seen
+
+
+def _bus(bus: Sequence[QueueFigures]) -> RenderableType:
+    rows = [(str(one.queue), str(one.unacknowledged), str(one.delayed), str(one.dead)) for one in bus]
     return _table(("QUEUE", "OPEN", "DELAYED", "DEAD"), rows)
 
 

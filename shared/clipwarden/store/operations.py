@@ -8,11 +8,12 @@ from typing import Self
 from sqlalchemy.engine import Connection, Engine
 
 from clipwarden.moderation import DeliveryStage, Stage
-from clipwarden.store import deliveries, endpoint_states, moderations, paces, pools
+from clipwarden.store import deliveries, endpoint_states, moderations, paces, pools, workers
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.deliveries import DeliveryCount
 from clipwarden.store.engine import read
 from clipwarden.store.moderations import StageCount
+from clipwarden.store.workers import Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class PoolFigures:
     slots: int
     limit: int  #: Slots that others leave to us, as far as is known.
     in_use: int
-    waiting: int  #: Moderations that are queued for a slot.
+    waiting: int  #: Moderations that are queued for a slot, counted no further than ``pools.MANY``.
     probe_at: datetime | None  #: When one more slot is tried for; ``None`` at the full number.
     start_pace: float  #: Share of the rate of Start calls that is used: below 1 after AWS found it too fast.
     get_pace: float  #: The same of Get calls.
@@ -38,6 +39,7 @@ class Operations:
     pending_since: datetime | None  #: When the oldest was accepted that waits for a verdict, and not for a human.
     pools: Sequence[PoolFigures]
     deliveries: Sequence[DeliveryCount]  #: Of stages that have any.
+    workers: Sequence[Worker]  #: Those heard of in the last day that did not say that they end.
     endpoints: Mapping[str, int]  #: How many are ``well``, ``paused`` and ``disabled``; without those that none is.
 
     def moderations(self, stage: Stage) -> int:
@@ -92,6 +94,7 @@ def operations(conn: Connection, *, now: datetime) -> Operations:
         pending_since=moderations.oldest_pending(conn),
         pools=pool_figures(conn, now=now),
         deliveries=deliveries.counts(conn),
+        workers=workers.every(conn),
         endpoints=endpoint_states.counts(conn),
     )
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from clipwarden import errors
 from clipwarden.moderation import Stage
-from clipwarden.store import accounts, endpoint_states, failures, overview, pools
+from clipwarden.store import accounts, endpoint_states, failures, operations, pools
 from clipwarden.store.engine import read, write
 from clipwarden_api.console.routes import queue
 from clipwarden_api.console.visit import Visit
@@ -22,7 +22,7 @@ def show(visit: Visit) -> Response:
     """Show it, or its newest figures alone."""
     now = visit.services.clock.now()
     with read(visit.services.engine) as conn:
-        found = overview.look(conn, now=now)
+        found = operations.operations(conn, now=now)
         shown: dict[str, Any] = {
             "found": found,
             "failures": failures.counts(conn, visit.user.account_ids),
@@ -44,7 +44,7 @@ def enable(visit: Visit) -> Response:
     return visit.leads_to("/operations")
 
 
-def _stages(found: overview.Overview) -> list[tuple[Stage, int, datetime | None]]:
+def _stages(found: operations.Operations) -> list[tuple[Stage, int, datetime | None]]:
     by_stage: dict[Stage, Any] = {one.stage: one for one in found.stages}
     there = [(stage, by_stage.get(stage)) for stage in _STAGES]
     return [(stage, one.count, one.oldest) if one is not None else (stage, 0, None) for stage, one in there]
