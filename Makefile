@@ -44,8 +44,8 @@ bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, a
 lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra local pyproject.toml -o requirements/run.lock
-	$(BIN)/uv pip compile $(LOCK) --extra local --extra rabbitmq --extra tracing --group dev pyproject.toml -o requirements/dev.lock
-	$(BIN)/uv pip compile $(LOCK) --extra workers --extra api --extra rabbitmq --extra tracing pyproject.toml -o requirements/image.lock
+	$(BIN)/uv pip compile $(LOCK) --extra local --extra oidc --extra rabbitmq --extra tracing --group dev pyproject.toml -o requirements/dev.lock
+	$(BIN)/uv pip compile $(LOCK) --extra workers --extra api --extra oidc --extra rabbitmq --extra tracing pyproject.toml -o requirements/image.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -o requirements/build.lock
 
 clean: ## remove what make has made

@@ -17,5 +17,6 @@ pytest_plugins = (
     "fixtures.gateway",
     "fixtures.console",
     "fixtures.sdks",
+    "fixtures.oidc",
     "fixtures.aws",  # After those that it imports: pytest rewrites a module's asserts only as it first comes.
 )

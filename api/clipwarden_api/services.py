@@ -16,6 +16,7 @@ from clipwarden.store.engine import create_engine
 from clipwarden.store.listings import Listings
 from clipwarden_api.allowance import Allowances
 from clipwarden_api.changes import Changes
+from clipwarden_api.oidc import Provider, open_provider
 from clipwarden_api.room import Room
 
 
@@ -34,6 +35,7 @@ class Services:
     allowances: Allowances
     links: Links  #: Tells the folder store's own URLs.
     changes: Changes  #: Tells pages of the console when to look again.
+    provider: Provider | None  #: Who vouches for people, beside their passwords.
     simulating: threading.Lock = field(default_factory=threading.Lock)  #: Held while a policy is simulated.
 
     @property
@@ -45,6 +47,8 @@ class Services:
         """End every connection, and the child processes."""
         self.prober.close()
         self.listings.close()
+        if self.provider is not None:
+            self.provider.close()
         self.engine.dispose()
 
 
@@ -62,5 +66,6 @@ def build(settings: Settings) -> Services:
         room=Room(settings.upload),
         allowances=Allowances(settings),
         changes=Changes(engine),
+        provider=open_provider(settings.oidc, settings.media.public_url),
         links=Links(settings.media.public_url, settings.media.url_secret.get_secret_value().encode()),
     )

@@ -12,6 +12,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clipwarden.people import Role
+
 Seconds = Annotated[float, Field(gt=0)]
 PoolName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
@@ -338,6 +340,54 @@ class ConsoleSettings(Group):
     """Whether the session's cookie also goes over http from another machine: for a network that is trusted."""
 
 
+class OidcSettings(Group):
+    """Signing in to the console by an OpenID Connect provider, beside passwords."""
+
+    issuer: str | None = None
+    """The provider's issuer, such as `https://id.example/realms/shop`; without one, only passwords let people in."""
+    client_id: str = ""
+    """What the provider knows this installation by."""
+    client_secret: SecretStr | None = None
+    """The secret that goes with it; none for a public client."""
+    label: str = "single sign-on"
+    """What the button on the sign-in page calls the provider."""
+    scopes: Annotated[tuple[str, ...], NoDecode, _split(",")] = ("openid", "email", "profile")
+    """Scopes that are asked for, separated by commas."""
+    name_claim: str = "email"
+    """The claim that is a person's name here; an e-mail address must be a verified one."""
+    allowed_domains: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
+    """Domains of verified e-mail addresses that are let in, separated by commas; none for all."""
+    create: bool = False
+    """Whether somebody who comes for the first time becomes a user; else `clipwarden user add` comes first."""
+    role: Role = Role.READ_ONLY
+    """The role of those who become users so."""
+    role_claim: str = ""
+    """The claim, such as `groups`, that gives people their roles each time; empty where roles are given here."""
+    roles: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
+    """What its values mean: `moderators=reviewer,leads=supervisor`; the highest counts, without any nobody gets in."""
+    accounts_claim: str = ""
+    """The claim that names the accounts whose videos people see, each time; empty where those are given here."""
+    timeout: Seconds = 10.0
+    """Seconds within which the provider must answer."""
+
+    @property
+    def roles_by_value(self) -> dict[str, Role]:
+        """Return the roles by what gives them."""
+        return {value: Role(role) for value, _, role in (pair.rpartition("=") for pair in self.roles)}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if any("=" not in pair or pair.rpartition("=")[2] not in set(Role) for pair in self.roles):
+            raise ValueError(f"roles are written VALUE=ROLE, and a role is one of {', '.join(Role)}")
+        if self.issuer is None:
+            return self
+        if not self.client_id or "openid" not in self.scopes:
+            raise ValueError("with an issuer, a client_id is needed, and openid among the scopes")
+        if bool(self.role_claim) != bool(self.roles):
+            raise ValueError("role_claim and roles go together")
+        return self
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 
@@ -389,6 +439,7 @@ class Settings(BaseSettings):
     callback: CallbackSettings = CallbackSettings()
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
+    oidc: OidcSettings = OidcSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()
 

@@ -5,6 +5,7 @@ A ``__Host-`` cookie is taken by browsers only over https, or over http from thi
 
 import hashlib
 import hmac
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,8 @@ from starlette.responses import Response
 from clipwarden.settings import ConsoleSettings
 
 _SECURE, _PLAIN = "__Host-clipwarden", "clipwarden"
+#: What is added to the name for who is on the way to a provider and back.
+_WAY = "-way"
 #: The field of every form that changes something.
 FIELD = "csrf"
 
@@ -29,6 +32,24 @@ def give(response: Response, token: str, settings: ConsoleSettings) -> None:
 def take(response: Response, settings: ConsoleSettings) -> None:
     """Let the browser forget its token."""
     response.delete_cookie(_name(settings), path="/", secure=not settings.plain_http, httponly=True, samesite="lax")
+
+
+def way(request: Request, settings: ConsoleSettings) -> str | None:
+    """Return the token of a browser that was sent to a provider."""
+    return request.cookies.get(_name(settings) + _WAY)
+
+
+def give_way(response: Response, token: str, settings: ConsoleSettings, *, lives: timedelta) -> None:
+    """Let a browser that is sent to a provider keep a token for the way back, which begins at another site."""
+    age, secure = int(lives.total_seconds()), not settings.plain_http
+    name = _name(settings) + _WAY
+    response.set_cookie(name, token, max_age=age, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def take_way(response: Response, settings: ConsoleSettings) -> None:
+    """Let the browser forget that."""
+    name, secure = _name(settings) + _WAY, not settings.plain_http
+    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="lax")
 
 
 def proof(token: str) -> str:

@@ -69,6 +69,7 @@ def stranger(request: Request) -> Visit:
         here=request.scope["path"].removeprefix(ROOT) or "/",
         address=request.client.host if request.client is not None else "",
         token=cookie.token(request, services.settings.console),
+        way=cookie.way(request, services.settings.console),
         fragment="hx-request" in request.headers,
         who=None,
     )

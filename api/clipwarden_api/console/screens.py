@@ -13,6 +13,7 @@ from clipwarden_api.console.routes import (
     saved,
     settings,
     signing_in,
+    single_sign_on,
     trail,
 )
 from clipwarden_api.console.screen import Screen
@@ -23,6 +24,8 @@ SCREENS = (
     Screen(method="GET", path="/sign-in", work=signing_in.ask, role=None),
     Screen(method="POST", path="/sign-in", work=signing_in.sign_in, role=None),
     Screen(method="POST", path="/sign-out", work=signing_in.sign_out),
+    Screen(method="GET", path="/oidc", work=single_sign_on.begin, role=None),
+    Screen(method="GET", path="/oidc/callback", work=single_sign_on.come_back, role=None),
     Screen(method="GET", path="/welcome/{token}", work=signing_in.welcome, role=None),
     Screen(method="POST", path="/welcome/{token}", work=signing_in.choose, role=None),
     Screen(method="GET", path="/", work=queue.show),

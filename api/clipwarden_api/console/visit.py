@@ -47,6 +47,7 @@ class Visit:
     here: str  #: The path behind ``/console``.
     address: str  #: The client's, as far as it is known.
     token: str | None  #: Of the cookie, good or not.
+    way: str | None  #: Of the cookie that goes with somebody to a provider and back.
     fragment: bool  #: Whether a part of a page is asked for.
     who: SignedIn | None
 

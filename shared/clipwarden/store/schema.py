@@ -629,6 +629,25 @@ saved_filters = sa.Table(
 )
 
 # Attempts to sign in since the last that went well: by a name, and from an address.
+# Who a user is to a provider of identities.
+user_identities = sa.Table(
+    "user_identities",
+    metadata,
+    _id(),
+    _reference("users"),
+    _text("issuer"),
+    _text("subject"),
+    _moment("created_at"),
+    sa.UniqueConstraint("issuer", "subject"),
+)
+# People on their way to a provider and back.
+sign_in_flows = sa.Table(
+    "sign_in_flows",
+    metadata,
+    sa.Column("state_hash", sa.Text, primary_key=True),
+    _text("leads_to"),
+    _moment("expires_at"),
+)
 sign_in_attempts = sa.Table(
     "sign_in_attempts",
     metadata,
@@ -743,6 +762,8 @@ _partial("ix_reviews_escalated", reviews.c.escalated_at, where=reviews.c.escalat
 # The audit trail: of one person, and of an account.
 sa.Index("ix_audit_events_actor", audit_events.c.actor, audit_events.c.created_at, audit_events.c.id)
 sa.Index("ix_audit_events_account", audit_events.c.account_id, audit_events.c.created_at, audit_events.c.id)
+sa.Index("ix_user_identities_user", user_identities.c.user_id)
+sa.Index("ix_sign_in_flows_expiry", sign_in_flows.c.expires_at)
 sa.Index("ix_user_sessions_user", user_sessions.c.user_id)
 sa.Index("ix_user_sessions_expiry", user_sessions.c.expires_at)
 # Figures that are scraped: counted from the index alone.

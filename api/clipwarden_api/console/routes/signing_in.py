@@ -1,5 +1,6 @@
 """Signing in and out, and choosing a password by a link that was given to somebody."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from clipwarden import logs
 from clipwarden.people import User
-from clipwarden.store import sessions, sign_in_attempts, users
+from clipwarden.store import identities, sessions, sign_in_attempts, users
 from clipwarden.store.engine import read, write
 from clipwarden_api.console import cookie, passwords
 from clipwarden_api.console.turned import Turned
@@ -43,10 +44,14 @@ def sign_in(visit: Visit) -> Response:
 
 
 def sign_out(visit: Visit) -> Response:
-    """End the session, here and in the database."""
+    """End the session, here and in the database; who was signed in by a provider may end the one there as well."""
     with write(visit.services.engine) as conn:
         sessions.end(conn, visit.token or "")
-    answer = visit.leads_to("/sign-in")
+        vouched = identities.has_any(conn, visit.user.id)
+    provider = visit.services.provider if vouched else None
+    there = provider.leaving(f"{visit.services.public_url.rstrip('/')}/console/sign-in") if provider else None
+    # A link, as the policy of our pages lets no form lead to another site.
+    answer = replace(visit, who=None).page("signed_out.html", there=there) if there else visit.leads_to("/sign-in")
     cookie.take(answer, visit.console)
     return answer
 
@@ -89,7 +94,7 @@ def _counted(visit: Visit, name: str) -> datetime | None:
 
 
 def _begun(visit: Visit, name: str, kept: str, renewed: str | None) -> Response:
-    """Begin a session with a token that nobody could have known before, and end the browser's one before."""
+    """Begin a session, and go on."""
     now = visit.services.clock.now()
     with write(visit.services.engine) as conn:
         user = users.by_name(conn, name)
@@ -99,14 +104,18 @@ def _begun(visit: Visit, name: str, kept: str, renewed: str | None) -> Response:
         if renewed is not None:
             users.rehash(conn, user.id, renewed, now=now)
         sign_in_attempts.forget(conn, f"name:{users.digest(name)}", now=now)
-        if visit.token is not None:
-            sessions.end(conn, visit.token)
-        lives = timedelta(seconds=visit.console.session_life)
-        token = sessions.begin(conn, user.id, lives=lives, now=now)
+        token = session(conn, visit, user, now=now)
     log.info("signed in", user=name, address=visit.address)
     answer = visit.leads_to(visit.next())
     cookie.give(answer, token, visit.console)
     return answer
+
+
+def session(conn: Connection, visit: Visit, user: User, *, now: datetime) -> str:
+    """Begin a session with a token that nobody could have known before, and end the browser's one before."""
+    if visit.token is not None:
+        sessions.end(conn, visit.token)
+    return sessions.begin(conn, user.id, lives=timedelta(seconds=visit.console.session_life), now=now)
 
 
 def _linked(conn: Connection, visit: Visit, now: datetime) -> User:
