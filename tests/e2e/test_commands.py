@@ -119,6 +119,8 @@ def test_up_takes_what_programs_written_for_cloudinary_upload(tmp_path: Path, cl
         cloud = {"cloud_name": "shop", "api_key": facts["api_key"], "api_secret": facts["api_secret"]}
         cloud["upload_prefix"] = facts["gateway"]
         assert facts["cloudinary_url"].endswith(f"@shop?upload_prefix={facts['gateway']}")
+        with urllib.request.urlopen(facts["console"], timeout=10) as answer:
+            assert "Welcome, admin" in answer.read().decode()
         made = upload(str(clips("plain")), public_id="a", resource_type="video", moderation="aws_rek_video", **cloud)
         assert made["moderation"][0]["status"] == "pending"
         with urllib.request.urlopen(made["secure_url"]) as delivered:

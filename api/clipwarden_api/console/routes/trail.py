@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterator
 
 from starlette.responses import Response, StreamingResponse
@@ -19,8 +20,8 @@ from clipwarden_api.console.visit import Visit
 _PAGE, _BATCH = 50, 500
 _ACTIONS = ("approved", "rejected", "undone", "skipped", "escalated", "retried", "rejudged", "aborted")
 _COLUMNS = ("created_at", "actor", "action", "account", "moderation_id", "asset_id", "detail")
-#: With these a cell begins that a spreadsheet takes for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: With these a cell begins that a spreadsheet takes for a formula, perhaps after white space and in full width.
+_FORMULA = ("=", "+", "-", "@")
 
 
 def show(visit: Visit) -> Response:
@@ -78,5 +79,9 @@ def _cells(one: AuditEvent, known: dict[str, str]) -> tuple[str, ...]:
 
 def _line(cells: tuple[str, ...]) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow(f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells)
+    csv.writer(line).writerow(f"'{cell}" if _is_formula(cell) else cell for cell in cells)
     return line.getvalue()
+
+
+def _is_formula(cell: str) -> bool:
+    return unicodedata.normalize("NFKC", cell).lstrip().startswith(_FORMULA)
