@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +21,9 @@ from clipwarden_api.services import Services
 from fixtures.console import PASSWORD, Browser, Page, services, user
 from fixtures.oidc import CLIENT, CONSOLE, Idp
 from records import START, account
+
+#: Where nothing depends on the database, one is enough.
+on_one_database = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 #: Gives services that know the provider, with other settings than usual.
 Opened = Callable[..., Services]
@@ -82,6 +85,7 @@ def test_who_was_added_signs_in_without_a_password(opened: Opened, idp: Idp) -> 
     assert "another name" in signed_in(Browser(served), idp).words
 
 
+@on_one_database
 def test_signing_out_offers_to_end_the_session_at_the_provider(opened: Opened, idp: Idp) -> None:
     served = opened()
     added(served)
@@ -96,6 +100,7 @@ def test_signing_out_offers_to_end_the_session_at_the_provider(opened: Opened, i
     assert browser.post("/console/sign-out").address == "/console/sign-in"
 
 
+@on_one_database
 def test_strangers_stay_out_unless_those_who_come_become_users(opened: Opened, idp: Idp) -> None:
     served = opened()
     page = signed_in(Browser(served), idp)
@@ -124,6 +129,7 @@ def test_roles_and_accounts_follow_what_the_provider_says_each_time(opened: Open
     assert (seen.role, seen.account_ids) == (Role.REVIEWER, (mine.id,))
 
 
+@on_one_database
 def test_a_name_is_not_taken_over(opened: Opened, idp: Idp) -> None:
     served = opened(create=True)
     user(served.engine, ANA)
@@ -134,6 +140,7 @@ def test_a_name_is_not_taken_over(opened: Opened, idp: Idp) -> None:
     assert (page.status, "has not verified your address" in page.words) == (401, True)
 
 
+@on_one_database
 def test_who_is_disabled_stays_out(opened: Opened, idp: Idp) -> None:
     served = opened(create=True)
     made = added(served)
@@ -163,6 +170,7 @@ def test_the_way_back_is_open_once_and_in_the_same_browser_alone(opened: Opened,
     assert browser.get(late).status == 401
 
 
+@on_one_database
 def test_a_code_of_somebody_elses_is_worth_nothing(opened: Opened, idp: Idp) -> None:
     served = opened(create=True)
     mine, theirs = Browser(served), Browser(served)
@@ -173,16 +181,52 @@ def test_a_code_of_somebody_elses_is_worth_nothing(opened: Opened, idp: Idp) -> 
     assert known(served, "lea@shop.example") is None
 
 
+@on_one_database
+def test_a_good_answer_in_the_name_of_another_issuer_is_refused(opened: Opened, idp: Idp) -> None:
+    served = opened(create=True)
+    browser = Browser(served)
+    back = urlsplit(idp.signed_in(sent(browser), "ana"))
+    query = {name: values[0] for name, values in parse_qs(back.query).items()}
+    assert query["iss"] == idp.issuer
+    assert browser.get(f"{back.path}?{urlencode(query | {'iss': 'https://evil.example'})}").status == 401
+    assert known(served) is None
+
+
+@on_one_database
+def test_a_code_without_the_verifier_that_asked_for_it_is_worth_nothing(
+    opened: Opened, idp: Idp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = opened(create=True)
+    browser = Browser(served)
+    back = idp.signed_in(sent(browser), "ana")
+    monkeypatch.setattr(oidc.Way, "verifier", "0" * 64)
+    assert browser.get(back).status == 401
+    assert known(served) is None
+
+
+@on_one_database
+def test_an_id_token_with_the_nonce_of_another_sign_in_is_refused(
+    opened: Opened, idp: Idp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = opened(create=True)
+    browser = Browser(served)
+    back = idp.signed_in(sent(browser), "ana")
+    monkeypatch.setattr(oidc.Way, "nonce", "0" * 64)
+    assert browser.get(back).status == 401
+    assert known(served) is None
+    assert "of another sign-in" in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
         ("error=access_denied", "You were not signed in."),
         ("error=server_error", "could not be used"),
-        ("code=x&iss=https://evil.example", "could not be used"),
         ("code=guessed", "could not be used"),
         ("", "could not be used"),
     ],
 )
+@on_one_database
 def test_what_comes_back_wrong_is_told_and_lets_nobody_in(opened: Opened, query: str, words: str) -> None:
     browser = Browser(opened())
     state = parse_qs(urlsplit(sent(browser)).query)["state"][0]
@@ -191,6 +235,7 @@ def test_what_comes_back_wrong_is_told_and_lets_nobody_in(opened: Opened, query:
     assert words in page.words
 
 
+@on_one_database
 def test_a_provider_that_cannot_be_used_is_told_in_plain_words(opened: Opened, idp: Idp) -> None:
     for changes in ({"issuer": "http://127.0.0.1:1"}, {"issuer": f"{idp.issuer}/"}):
         browser = Browser(opened(**changes))
@@ -201,6 +246,7 @@ def test_a_provider_that_cannot_be_used_is_told_in_plain_words(opened: Opened, i
     assert signed_in(browser, idp).status == 401
 
 
+@on_one_database
 def test_without_a_provider_there_is_no_way_to_one(served: Services, browser: Browser) -> None:
     assert served.provider is None
     assert "Sign in with" not in browser.get("/console/sign-in").words
@@ -218,6 +264,7 @@ def test_only_digests_of_states_are_kept_and_old_ones_are_forgotten(served: Serv
         assert sign_in_flows.end(conn, "second", now=START + 2 * lives) is None
 
 
+@on_one_database
 def test_secrets_are_in_no_log(opened: Opened, idp: Idp, capsys: pytest.CaptureFixture[str]) -> None:
     served = opened()
     added(served)
