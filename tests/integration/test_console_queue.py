@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from clipwarden.people import Role
-from clipwarden.store import accounts, assets, library, posters, reviews
+from clipwarden.store import accounts, assets, library, posters, presets, reviews
 from clipwarden.store.engine import read, write
 from clipwarden_api.console.screens import SCREENS
 from clipwarden_api.services import Services
@@ -22,6 +22,20 @@ def ana(served: Services, browser: Browser) -> Browser:
     user(served.engine)
     browser.sign_in()
     return browser
+
+
+def test_a_preset_stands_for_the_policy_that_it_has_now(served: Services, ana: Browser) -> None:
+    judged(served, "lax", policy="aws_rek_video:alcohol:0.9")
+    judged(served, "usual")
+    judged(served, "theirs", owner="other", policy="aws_rek_video:alcohol:0.9")
+    with write(served.engine) as conn:
+        mine = accounts.by_name(conn, "demo")
+        assert mine is not None
+        made = {"name": "bar", "options": {"moderation": "aws_rek_video:alcohol:0.9"}, "unsigned": False}
+        presets.create(conn, account_id=mine.id, now=served.clock.now(), **made)
+    assert listed(ana.get("/console/?preset=bar").text) == ["lax"]
+    assert listed(ana.get("/console/?preset=bar&account=other").text) == []
+    assert listed(ana.get("/console/?preset=none").text) == []
 
 
 def test_a_poster_is_shown_veiled_to_who_may_see_the_video_and_to_nobody_else(served: Services, ana: Browser) -> None:

@@ -1,5 +1,6 @@
 """What a queue is narrowed to: read from the address, and written into it again, so that a queue can be shared."""
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +10,11 @@ from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement
 
+from clipwarden import errors
 from clipwarden.moderation import Kind, Status
+from clipwarden.simulating import preset_policy
+from clipwarden.store.accounts import by_id
+from clipwarden.store.engine import read
 from clipwarden.store.queues import Search
 from clipwarden_api.console.turned import Turned
 from clipwarden_api.console.visit import Visit
@@ -18,7 +23,7 @@ from clipwarden_api.refusals import Refusal
 from clipwarden_api.search import expression, sql
 
 _NAMES = (
-    *("kind", "status", "account", "category", "at_least", "at_most"),
+    *("kind", "status", "account", "preset", "category", "at_least", "at_most"),
     *("since", "before", "tag", "decided_by", "escalated", "error", "text"),
 )
 
@@ -30,6 +35,7 @@ class Filters:
     kind: str = ""
     status: str = ""
     account: str = ""
+    preset: str = ""
     category: str = ""
     at_least: str = ""
     at_most: str = ""
@@ -68,6 +74,7 @@ class Filters:
             account_ids=_account_ids(visit, accounts, self.account),
             kind=_word(Kind, self.kind),
             status=_word(Status, self.status),
+            policies=_policies(visit, accounts, self.account, self.preset),
             category=self.category or None,
             at_least=_percent(self.at_least),
             at_most=_percent(self.at_most),
@@ -91,6 +98,19 @@ def _account_ids(visit: Visit, accounts: dict[str, str], wanted: str) -> list[st
     if wanted:
         return [id for id, name in accounts.items() if name == wanted]
     return list(visit.user.account_ids) if visit.user.account_ids is not None else None
+
+
+def _policies(visit: Visit, accounts: dict[str, str], account: str, preset: str) -> dict[str, str] | None:
+    """Return the policies that a preset of this name has now, by the ids of the accounts that have one."""
+    if not preset:
+        return None
+    found = {}
+    with read(visit.services.engine) as conn:
+        for id in (id for id, name in accounts.items() if account in ("", name)):
+            owner = by_id(conn, id)
+            with contextlib.suppress(errors.NotFound, errors.Conflict):
+                found[id] = preset_policy(conn, owner, preset) if owner is not None else ""
+    return found
 
 
 def _word(words: Any, text: str) -> Any:

@@ -1,6 +1,6 @@
 """Queues: the moderations that people look at, with their assets, by everything that a person may ask about them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ class Search:
     account_ids: Collection[str] | None = None  #: Whose; none at all where it is empty.
     kind: Kind | None = None
     status: Status | None = None
+    policies: Mapping[str, str] | None = None  #: Judged by these, canonical, by the accounts' ids.
     category: str | None = None  #: The name of a category that was seen, whatever its case.
     at_least: float | None = None  #: The confidence, 0 to 100, with which it, or any category, was seen.
     at_most: float | None = None
@@ -129,6 +130,9 @@ def _conditions(conn: Connection, search: Search) -> list[sa.ColumnElement[bool]
     asked: list[sa.ColumnElement[bool]] = [_c.superseded.is_(False), *_of(search.account_ids)]
     asked += [_c.kind == search.kind] if search.kind is not None else []
     asked += [_c.status == search.status] if search.status is not None else []
+    if search.policies is not None:
+        judged_so = [sa.and_(_c.account_id == id, _c.policy == policy) for id, policy in search.policies.items()]
+        asked.append(sa.or_(sa.false(), *judged_so))
     asked += [_c.created_at >= search.since] if search.since is not None else []
     asked += [_c.created_at < search.before] if search.before is not None else []
     asked += [reviews.c.escalated_at.is_not(None)] if search.escalated else []
