@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_preset_stands_for_the_policy_that_it_has_now(served: Services, ana: B
     with write(served.engine) as conn:
         mine = accounts.by_name(conn, "demo")
         assert mine is not None
-        made = {"name": "bar", "options": {"moderation": "aws_rek_video:alcohol:0.9"}, "unsigned": False}
+        made: dict[str, Any] = {"name": "bar", "options": {"moderation": "aws_rek_video:alcohol:0.9"}, "unsigned": False}
         presets.create(conn, account_id=mine.id, now=served.clock.now(), **made)
     assert listed(ana.get("/console/?preset=bar").text) == ["lax"]
     assert listed(ana.get("/console/?preset=bar&account=other").text) == []
