@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -32,8 +31,9 @@ def test_a_preset_stands_for_the_policy_that_it_has_now(served: Services, ana: B
     with write(served.engine) as conn:
         mine = accounts.by_name(conn, "demo")
         assert mine is not None
-        made: dict[str, Any] = {"name": "bar", "options": {"moderation": "aws_rek_video:alcohol:0.9"}, "unsigned": False}
-        presets.create(conn, account_id=mine.id, now=served.clock.now(), **made)
+        options = {"moderation": "aws_rek_video:alcohol:0.9"}
+        now = served.clock.now()
+        presets.create(conn, account_id=mine.id, name="bar", options=options, unsigned=False, now=now)
     assert listed(ana.get("/console/?preset=bar").text) == ["lax"]
     assert listed(ana.get("/console/?preset=bar&account=other").text) == []
     assert listed(ana.get("/console/?preset=none").text) == []
