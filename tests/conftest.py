@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for."""
 
 pytest_plugins = (
+    "fixtures.logs",
     "fixtures.botocore",
     "fixtures.browser",
     "fixtures.clips",

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -10,15 +9,7 @@ import structlog
 from clipwarden import logs
 from clipwarden.settings import LogFormat, LogSettings
 
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logs")
 
 
 def test_json_lines_carry_event_level_time_and_context(capsys: pytest.CaptureFixture[str]) -> None:

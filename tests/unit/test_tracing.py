@@ -7,7 +7,6 @@ import sys
 import time
 
 import pytest
-import structlog
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -112,16 +111,14 @@ def test_a_sampler_decides_alike_for_all_of_a_trace(
     assert set(map(frozenset, names.values())) == {frozenset({"moderation", "start", "GET"})}
 
 
+@pytest.mark.usefixtures("restored_logs")
 def test_each_line_about_a_moderation_names_its_trace(
     spans: InMemorySpanExporter, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure(LogSettings(format=LogFormat.JSON))
-    try:
-        logs.logger("test").info("job started", moderation_id=ID)
-        with tracing.request("GET", None):
-            logs.logger("test").info("asset stored")
-    finally:
-        structlog.reset_defaults()
+    logs.logger("test").info("job started", moderation_id=ID)
+    with tracing.request("GET", None):
+        logs.logger("test").info("asset stored")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     expected = [traceparent.root(ID), _place(_named(spans, "GET"))]
     assert [line["trace_id"] for line in lines] == [f"{place.trace_id:032x}" for place in expected]

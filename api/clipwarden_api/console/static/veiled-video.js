@@ -43,7 +43,7 @@ customElements.define("veiled-video", class extends HTMLElement {
     seek.setAttribute("aria-valuetext", clock(video.currentTime));
     this.querySelector("[data-at]").textContent = `${clock(video.currentTime)} / ${clock(length)}`;
     this.name("play", video.paused ? "Play" : "Pause");
-    this.name("unveil", this.hasAttribute("veiled") ? "Show the picture" : "Hide the picture");
+    this.name("unveil", this.hasAttribute("veiled") ? "Show" : "Hide");
     this.querySelector("[data-do=unveil]").setAttribute("aria-pressed", String(!this.hasAttribute("veiled")));
     this.querySelector("[data-do=sound]").setAttribute("aria-pressed", String(!video.muted));
   }
