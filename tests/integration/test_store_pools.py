@@ -54,16 +54,29 @@ def test_tries_that_fail_become_rare_and_tries_that_succeed_frequent(engine: Eng
     with write(engine) as conn:
         pools.ensure(conn, POOL, 5, START)
         _run(conn, 1)
-        waits = []
+        waits: list[float] = []
         for _ in range(5):
-            pools.lower(conn, POOL, now=START, wait=10)
+            pools.lower(conn, POOL, now=at(sum(waits)), wait=10)
             waits.append(_pool(conn).probe_wait)
         assert waits == [10, 40, 160, 640, pools.LONGEST_PROBE_WAIT]
         _queue(conn, 4)
-        assert _admit(conn, 900) == 1
+        assert _admit(conn, sum(waits)) == 1
         assert _pool(conn).probe_wait == 450
-        assert _admit(conn, 900 + 450) == 1
+        assert _admit(conn, sum(waits) + 450) == 1
         assert _pool(conn).probe_wait == 225
+
+
+def test_calls_that_were_refused_at_once_are_one_refusal(engine: Engine) -> None:
+    with write(engine) as conn:
+        pools.ensure(conn, POOL, 8, START)
+        _run(conn, 2)
+        for second in (0, 0, 0.1, 0.2, 5):
+            pools.lower(conn, POOL, now=at(second), wait=10)
+        assert (_pool(conn).limit, _pool(conn).probe_wait, _pool(conn).probe_at) == (2, 10, at(10))
+        _queue(conn, 1)
+        assert _admit(conn, 10) == 1
+        pools.lower(conn, POOL, now=at(10.1), wait=10)
+        assert (_pool(conn).limit, _pool(conn).probe_wait) == (2, 20)
 
 
 def test_a_limit_that_is_not_reached_is_not_raised(engine: Engine) -> None:

@@ -90,11 +90,13 @@ def lower(conn: Connection, name: str, *, now: datetime, wait: float) -> None:
     """Lower the limit to the jobs that are open, after Rekognition had no slot for one more: others use the quota.
 
     One more is tried for after ``wait`` seconds; with each try that fails, four times as long, with each that does
-    not, half as long.
+    not, half as long. Several calls that were refused at once are one refusal: those that lower nothing count for none.
     """
     pool = _hold(conn, name)
     open_jobs = sa.select(sa.func.count()).where(_c.pool == name, _c.stage == Stage.ANALYSING)
     limit = min(pool.limit, conn.execute(open_jobs).scalar_one())
+    if limit == pool.limit and pool.probe_at is not None and now < pool.probe_at:
+        return
     pause = min(LONGEST_PROBE_WAIT, max(wait, 4 * pool.probe_wait))
     _change(conn, name, limit=limit, probe_wait=pause, probe_at=now + timedelta(seconds=pause))
 
