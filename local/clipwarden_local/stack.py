@@ -48,6 +48,7 @@ class Options:
     lease: float = 10.0
     environment: tuple[tuple[str, str], ...] = ()  #: Settings that differ from the stack's.
     endpoint: tuple[str, ...] = ()  #: Further arguments of the local endpoint.
+    logs: Path | None = None  #: File for what workers and the gateway say; ours without one.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,12 +244,12 @@ class Stack:
 
     def _start_workers(self) -> None:
         argv = [sys.executable, "-m", "clipwarden.cli", "worker", "--processes", str(self.options.processes)]
-        child = self._keep(Child(name="workers", argv=argv, env=self.environment()))
+        child = self._keep(Child(name="workers", argv=argv, env=self.environment(), output=self.options.logs))
         _wait_for(child, f"http://127.0.0.1:{self.metrics_port}/healthz", seconds=60)
 
     def _start_gateway(self) -> None:
         argv = [sys.executable, "-m", "clipwarden.cli", "api"]
-        child = self._keep(Child(name="gateway", argv=argv, env=self.environment()))
+        child = self._keep(Child(name="gateway", argv=argv, env=self.environment(), output=self.options.logs))
         _wait_for(child, f"{self.gateway_url}/readyz", seconds=60)
 
     def _keep(self, child: Child) -> Child:

@@ -1,0 +1,217 @@
+"""The checker: reads the database, and what the endpoint and the receiver wrote down, and says which promises broke."""
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from chaos.producers import Producers, Sent
+from chaos.witnesses import Witnesses, serves
+from chaos.world import SLOTS, World
+from clipwarden import labels
+from clipwarden.media.opening import open_store
+from clipwarden.moderation import Asset, DeliveryStage, Moderation, Stage, Status
+from clipwarden.policy import Policy
+from clipwarden.store import accounts, assets, deliveries, moderations, schema
+from clipwarden.store.engine import read
+from clipwarden.verdict import judge
+
+#: Seconds within which all must have ended once nothing torments any more.
+CALM = 180.0
+_TELL_EVERY = 10.0
+_MOST = 5000
+#: Seconds by which a callback's timestamp may differ from the time: a slow connection is slow.
+_SIGNED_WITHIN = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Checker:
+    """What was found, after the torment."""
+
+    world: World
+    producers: Producers
+    witnesses: Witnesses
+    say: Callable[[str], None]
+    broken: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Wait until all has ended, and check every promise."""
+        began = time.monotonic()
+        self._wait()
+        self.figures["seconds_to_end"] = round(time.monotonic() - began, 1)
+        rows = self._rows()
+        self.figures["moderations"] = len(rows)
+        self.figures["verdicts"] = dict(Counter(str(row.status) for row in rows.values()))
+        self._every_video_has_one_verdict(rows)
+        self._verdicts_are_right(rows)
+        self._humans_have_the_last_word(rows)
+        self._jobs_are_paid_for_once(rows)
+        self._everybody_was_told(rows)
+        self._rejected_was_hidden()
+        self.broken += self.producers.faults + self.witnesses.faults
+        self._rejected_can_be_restored(rows)
+
+    def _wait(self) -> None:
+        began = told = time.monotonic()
+        while (left := self._unfinished()) and (now := time.monotonic()) < began + CALM:
+            self.world.tend()
+            if now > told + _TELL_EVERY:
+                told = now
+                self.say(f"{now - began:5.1f} s  {len(left)} left: {left[0]}")
+            time.sleep(0.5)
+        self.broken += left[:20]
+
+    def _unfinished(self) -> list[str]:
+        m, d, a = schema.moderations.c, schema.deliveries.c, schema.assets.c
+        with read(self.world.engine) as conn:
+            open_ = conn.execute(sa.select(m.id, m.stage, m.faults).where(m.stage != str(Stage.DECIDED))).all()
+            untold = conn.execute(sa.select(d.id, d.stage).where(d.stage != str(DeliveryStage.DELIVERED))).all()
+            known = set(conn.execute(sa.select(a.public_id)).scalars())
+        return [
+            *(f"{row.id} does not end: {row.stage}, {row.faults} faults" for row in open_),
+            *(f"{one.public_id} has no row" for one in self.producers.accepted if one.public_id not in known),
+            *(f"callback {row.id} is {row.stage}" for row in untold),
+        ]
+
+    def _every_video_has_one_verdict(self, rows: dict[str, Moderation]) -> None:
+        by_name: dict[str, list[Moderation]] = {}
+        for row in rows.values():
+            by_name.setdefault(self._name(row), []).append(row)
+        for sent in self.producers.accepted:
+            mine = by_name.get(sent.public_id, [])
+            if len(mine) != 1:
+                self.broken.append(f"{sent.door} {sent.public_id} has {len(mine)} moderations")
+            elif sent.id not in ("", mine[0].id):
+                self.broken.append(f"{sent.public_id} was promised {sent.id} and is {mine[0].id}")
+            else:
+                self._ended_as_it_must(sent, mine[0])
+
+    def _ended_as_it_must(self, sent: Sent, row: Moderation) -> None:
+        if row.id in self.witnesses.overrides:
+            return
+        if sent.breaks is not (row.status is Status.ABORTED):
+            why = f"{row.error_code}: {row.error_reason}"
+            self.broken.append(f"{sent.door} {row.id} is {row.status} ({why}); its job breaks: {sent.breaks}")
+        if row.decisions != 1:
+            self.broken.append(f"{row.id} was decided {row.decisions} times")
+
+    def _verdicts_are_right(self, rows: dict[str, Moderation]) -> None:
+        settings = self.world.settings.media
+        media = open_store(settings)
+        for row in rows.values():
+            if row.verdict is None or row.labels_key is None:
+                continue
+            policy = Policy.parse(row.policy, default_taxonomy=self._taxonomy())
+            kept = labels.judged(media, settings.bucket, row)
+            verdict = judge(kept, policy, model_version=row.model_version)
+            if json.loads(json.dumps(verdict.to_dict())) != row.verdict:
+                self.broken.append(f"{row.id} was judged wrongly: {row.verdict}")
+            if row.decided_by == "policy" and row.status is not verdict.status:
+                self.broken.append(f"{row.id} is {row.status}, and {verdict.status} by its labels")
+
+    def _humans_have_the_last_word(self, rows: dict[str, Moderation]) -> None:
+        for id, asked in self.witnesses.overrides.items():
+            last = max((number for number, (_, confirmed) in enumerate(asked) if confirmed), default=None)
+            if last is None:
+                continue
+            # Those after it were not confirmed: they may have been done, or not.
+            may = {verdict for verdict, _ in asked[last:]}
+            if rows[id].decided_by != "human:ana" or str(rows[id].status) not in may:
+                self.broken.append(f"ana said {may} of {id}, which is {rows[id].status} by {rows[id].decided_by}")
+        self.figures["overrides"] = sum(
+            confirmed for asked in self.witnesses.overrides.values() for _, confirmed in asked
+        )
+
+    def _jobs_are_paid_for_once(self, rows: dict[str, Moderation]) -> None:
+        journal = self.world.journal()
+        jobs: dict[str, set[str]] = {}
+        for call in journal["calls"]:
+            if call["job_id"] and call["token"]:
+                jobs.setdefault(call["token"], set()).add(call["job_id"])
+        self.broken += [f"attempt {token} started {len(ids)} jobs" for token, ids in jobs.items() if len(ids) > 1]
+        if journal["most_open_jobs"] > SLOTS:
+            self.broken.append(f"{journal['most_open_jobs']} jobs were open in a pool of {SLOTS}")
+        attempts = sum(row.attempt for row in rows.values())
+        if journal["jobs"] > attempts:
+            self.broken.append(f"{journal['jobs']} jobs were paid for, and {attempts} attempts made")
+        self.figures |= {
+            "jobs": journal["jobs"],
+            "most_open_jobs": journal["most_open_jobs"],
+            "calls": len(journal["calls"]),
+        }
+
+    def _everybody_was_told(self, rows: dict[str, Moderation]) -> None:
+        received = self.world.receiver.received
+        acknowledged = {one.headers["webhook-id"] for one in received if one.acknowledged}
+        with read(self.world.engine) as conn:
+            told = {row.id: deliveries.of_moderation(conn, row.id) for row in rows.values()}
+        for row in rows.values():
+            mine = [one for one in told[row.id] if one.event == "moderation"]
+            if not mine:
+                self.broken.append(f"nobody was told of {row.id}")
+            elif (last := json.loads(max(mine, key=lambda one: one.sequence).body)["moderation_status"]) != row.status:
+                self.broken.append(f"{row.id} is {row.status}, and the last that was told is {last}")
+            self.broken += [f"callback {one.id} did not arrive" for one in told[row.id] if one.id not in acknowledged]
+        self.broken += [
+            f"a callback of {one.moderation_id} has a wrong signature" for one in received if not one.verified
+        ]
+        late = [abs(float(one.headers["x-cld-timestamp"]) - one.at.timestamp()) for one in received]
+        self.broken += [f"a callback is signed {seconds:.0f} s off" for seconds in late if seconds > _SIGNED_WITHIN]
+        self.figures |= {"callbacks": len(acknowledged), "callbacks_received": len(received)}
+
+    def _rejected_was_hidden(self) -> None:
+        self.broken += [f"{name} was served while it was rejected" for name in self.witnesses.seen]
+        self.figures["looks_at_rejected"] = self.witnesses.looks
+
+    def _rejected_can_be_restored(self, rows: dict[str, Moderation]) -> None:
+        """Approve all that is rejected; what then is served must be what was sent."""
+        digests = {sent.public_id: sent.sha256 for sent in self.producers.accepted}
+        rejected = [row for row in rows.values() if row.status is Status.REJECTED]
+        for row in rejected:
+            reply = self.world.api.post(f"/v1/moderations/{row.id}/override", {"verdict": "approved", "by": "ben"})
+            if reply.status != 200:  # done
+                self.broken.append(f"{row.id} cannot be approved: {reply.data!r}")
+        for row in rejected:
+            name = self._name(row)
+            wanted = digests.get(name)
+            if wanted is not None and not self._comes_back(row, wanted):
+                self.broken.append(f"{name} did not come back as it was sent")
+        self.figures["restored"] = len(rejected)
+
+    def _comes_back(self, row: Moderation, wanted: str) -> bool:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            self.world.tend()
+            asset = self._asset(row.asset_id)
+            content = serves(self.world, asset) if asset is not None else None
+            if content is not None:
+                return hashlib.sha256(content).hexdigest() == wanted
+            time.sleep(0.1)
+        return False
+
+    def _rows(self) -> dict[str, Moderation]:
+        with read(self.world.engine) as conn:
+            return {one.id: one for one in moderations.page(conn, limit=_MOST).items}
+
+    def _name(self, row: Moderation) -> str:
+        if row.id not in self._names:
+            asset = self._asset(row.asset_id)
+            self._names[row.id] = asset.public_id if asset is not None else ""
+        return self._names[row.id]
+
+    def _asset(self, id: str) -> Asset | None:
+        with read(self.world.engine) as conn:
+            return assets.by_id(conn, id)
+
+    def _taxonomy(self) -> str:
+        with read(self.world.engine) as conn:
+            account = accounts.by_name(conn, "default")
+        assert account is not None
+        return account.default_taxonomy

@@ -1,0 +1,220 @@
+"""Producers: they send videos through every door, again and again until each is taken, and write down what was."""
+
+import contextlib
+import hashlib
+import io
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudinary.exceptions
+import cloudinary.uploader
+
+from chaos.world import BUCKET, World
+from clipwarden import Client, errors
+from clipwarden.moderation import Location
+from clipwarden.store import moderations
+from clipwarden.store.engine import read
+
+#: Seconds between two videos at one door.
+_PACE = 0.5
+#: Seconds between two attempts to send the same video.
+_AGAIN = 0.5
+
+#: What videos may show: nothing, a little, too much; some break the job.
+SCRIPTS: tuple[dict[str, Any], ...] = (
+    {"labels": []},
+    {"labels": [{"at": 0, "path": ["Violence", "Weapons"], "confidence": 30}], "completions": 0},
+    {"labels": [{"at": 0, "path": ["Alcohol", "Alcoholic Beverages"], "confidence": 88}], "page_size": 1},
+    {"labels": [{"at": 500, "path": ["Rude Gestures", "Middle Finger"], "confidence": 61}], "times": 5, "page_size": 3},
+    {"labels": [{"at": 0, "path": ["Explicit", "Explicit Nudity"], "confidence": 99}], "completions": 2},
+    {"failure": "the stream ended early"},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A video that was accepted: its door has said so."""
+
+    door: str
+    id: str  #: Of the moderation.
+    public_id: str
+    sha256: str
+    breaks: bool  #: Whether its job fails by its script.
+
+
+@dataclass(slots=True, kw_only=True)
+class Producers:
+    """Three threads that send, from ``start`` to ``stop``."""
+
+    world: World
+    clip: Path
+    accepted: list[Sent] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)  #: What went wrong with a producer itself: a broken harness.
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _number: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Begin to send through all doors."""
+        for door in (self._by_client, self._by_upload, self._by_request, self._by_event):
+            chance = random.Random(f"{self.world.plan.seed} {door.__name__}")
+            thread = threading.Thread(target=self._send, args=(door, chance), name=door.__name__, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Send no new ones, and wait until those under way were accepted."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(120)
+            if thread.is_alive():
+                self.faults.append(f"{thread.name} never got its last video accepted")
+
+    def _send(self, door: Callable[[random.Random], None], chance: random.Random) -> None:
+        try:
+            while not self._stop.wait(chance.uniform(0.5, 1.5) * _PACE):
+                door(chance)
+        except Exception as exc:
+            self.faults.append(f"{door.__name__}: {exc!r}")
+            raise
+
+    def _by_client(self, chance: random.Random) -> None:
+        """Enqueue by the Python client: its message may be forgotten by Redis until it has a row."""
+        public_id, source, sha256, breaks = self._source(chance, "in")
+        with Client(self.world.stack.redis_url) as client:
+            while True:
+                with contextlib.suppress(errors.BusUnavailable):
+                    id = client.enqueue(
+                        source,
+                        public_id=public_id,
+                        idempotency_key=public_id,
+                        notification_url=self.world.receiver.url,
+                    )
+                    if self._has_row(id, within=5):
+                        break
+                time.sleep(_AGAIN)
+        self._accept("client", id, public_id, sha256, breaks=breaks)
+
+    def _by_request(self, chance: random.Random) -> None:
+        """Ask over HTTP, with a key that makes repeating safe."""
+        public_id, source, sha256, breaks = self._source(chance, "in")
+        said = {
+            "source": source,
+            "public_id": public_id,
+            "idempotency_key": public_id,
+            "notification_urls": [self.world.receiver.url],
+        }
+        made = self._until_taken(lambda: self._asked("/v1/moderations", said))
+        self._accept("http", made["id"], public_id, sha256, breaks=breaks)
+
+    def _by_upload(self, chance: random.Random) -> None:
+        """Upload by Cloudinary's SDK; a name of its own each time, for nobody knows what became of a lost answer."""
+        del chance  # What uploads show is the same for all.
+        data = self._video()
+        sha256 = hashlib.sha256(data).hexdigest()
+        send: Any = cloudinary.uploader.upload  # The SDK has no types.
+
+        def upload() -> dict[str, Any] | None:
+            public_id = f"upload-{self._next()}"
+            try:
+                return dict(
+                    send(
+                        io.BytesIO(data),
+                        filename="a.mp4",
+                        public_id=public_id,
+                        resource_type="video",
+                        moderation="aws_rek_video",
+                        notification_url=self.world.receiver.url,
+                        cloud_name="default",
+                        api_key=self.world.api.key,
+                        api_secret=self.world.api.secret,
+                        upload_prefix=self.world.api.url,
+                        timeout=20,
+                    )
+                )
+            except (cloudinary.exceptions.BadRequest, cloudinary.exceptions.AuthorizationRequired):
+                raise
+            except cloudinary.exceptions.Error:
+                return None
+
+        made = self._until_taken(upload)
+        [moderation] = made["moderation"]
+        self._accept("upload", moderation["id"], made["public_id"], sha256, breaks=False)
+
+    def _by_event(self, chance: random.Random) -> None:
+        """Let S3 tell of a new object; who may know its moderation's id is only the database."""
+        _, source, sha256, breaks = self._source(chance, "events")
+        key = source.partition(f"{BUCKET}/")[2]
+        place = {"bucket": {"name": BUCKET}, "object": {"key": key, "sequencer": "1"}}
+        self.world.aws.send(
+            self.world.s3_events, json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": place}]})
+        )
+        self._accept("event", "", key, sha256, breaks=breaks)
+
+    def _asked(self, path: str, said: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            reply = self.world.api.post(path, said)
+        except (OSError, ValueError):
+            return None
+        made: dict[str, Any] | None = reply.json if reply.status // 100 == 2 else None  # success
+        return made
+
+    def _until_taken(self, attempt: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+        while (made := attempt()) is None:
+            time.sleep(_AGAIN)
+        return made
+
+    def _source(self, chance: random.Random, folder: str) -> tuple[str, str, str, bool]:
+        """Bring a video and what it shows into the bucket; return its name, URL, digest and whether its job breaks."""
+        name = f"{folder}-{self._next()}"
+        script = chance.choice(SCRIPTS) | {"seconds": round(chance.uniform(0.1, 1.5), 2)}
+        data = self._video()
+        target = self.world.media / BUCKET / folder / f"{name}.mp4"
+        target.parent.mkdir(exist_ok=True)
+        for path, content in (
+            (target.with_name(f"{name}.mp4.script.json"), json.dumps(script).encode()),
+            (target, data),
+        ):
+            self._write(path, content)
+        digest = hashlib.sha256(data).hexdigest()
+        return name, str(Location(bucket=BUCKET, key=f"{folder}/{name}.mp4")), digest, "failure" in script
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        while True:
+            try:
+                path.write_bytes(content)
+            except OSError:  # The disk is full.
+                time.sleep(_AGAIN)
+            else:
+                return
+
+    def _video(self) -> bytes:
+        """Return a video that there was not yet: a box that players pass over makes it another one."""
+        free = f"{self.world.plan.seed} {self._next()}".encode()
+        return self.clip.read_bytes() + (8 + len(free)).to_bytes(4, "big") + b"free" + free
+
+    def _next(self) -> int:
+        with self._lock:
+            self._number += 1
+            return self._number
+
+    def _has_row(self, id: str, within: float) -> bool:
+        end = time.monotonic() + within
+        while time.monotonic() < end:
+            with contextlib.suppress(errors.StoreUnavailable), read(self.world.engine) as conn:
+                if moderations.by_id(conn, id) is not None:
+                    return True
+            time.sleep(0.1)
+        return False
+
+    def _accept(self, door: str, id: str, public_id: str, sha256: str, *, breaks: bool) -> None:
+        with self._lock:
+            self.accepted.append(Sent(door=door, id=id, public_id=public_id, sha256=sha256, breaks=breaks))
