@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Many tests wait for servers, so that more of them than processors may run at once.
 TESTERS ?= 3
+SEEDS ?= 1-4
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit bench lock clean
+.PHONY: help demo run check format test test-unit chaos bench lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ test: $(VENV)/.dev ## run all tests; they start and stop their own servers
 
 test-unit: $(VENV)/.dev ## run the tests that need no server
 	$(BIN)/pytest tests/unit
+
+chaos: $(VENV)/.dev ## torment the stack for SEEDS (1-4) of a minute each, and check every promise
+	cd tests && ../$(BIN)/python -m chaos --seeds $(SEEDS)
 
 bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, and write bench/README.md
 	$(BIN)/python -m bench
@@ -71,6 +75,7 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* 
 	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/sdks --silent --no-audit --no-fund
 	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/tools --silent --no-audit --no-fund
 	@tests/tools/prometheus.sh $(VENV) || echo 'no Prometheus: the tests of alerts are skipped, and fail in CI'
+	@tests/tools/unpack.sh $(VENV)/faketime libfaketime || echo 'no libfaketime: clocks are right in every torment'
 	@tests/tools/chromium.sh || echo 'no Chromium: the tests of the console in a browser are skipped, and fail in CI'
 	@tests/tools/rabbitmq.sh $(VENV) || echo 'no RabbitMQ: its tests are skipped, and fail in CI'
 	@touch $@ $(VENV)/.run
