@@ -55,6 +55,7 @@ class Checker:
         self._jobs_are_paid_for_once(rows)
         self._everybody_was_told(rows)
         self._rejected_was_hidden()
+        self._logs_tell_no_secrets()
         self.broken += self.producers.faults + self.witnesses.faults
         self._rejected_can_be_restored(rows)
 
@@ -169,6 +170,12 @@ class Checker:
     def _rejected_was_hidden(self) -> None:
         self.broken += [f"{name} was served while it was rejected" for name in self.witnesses.seen]
         self.figures["looks_at_rejected"] = self.witnesses.looks
+
+    def _logs_tell_no_secrets(self) -> None:
+        logs, kept = self.world.logs.read_text(errors="replace"), self.world.stack.secrets()
+        secrets = {"the account's secret": kept.api_secret, "the key of URLs": kept.url_secret}
+        self.broken += [f"{name} is in the logs" for name, secret in secrets.items() if secret in logs]
+        self.figures["log_lines"] = logs.count("\n")
 
     def _rejected_can_be_restored(self, rows: dict[str, Moderation]) -> None:
         """Approve all that is rejected; what then is served must be what was sent."""
