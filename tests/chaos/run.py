@@ -54,7 +54,6 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
         figures = checker.figures | {
             "accepted": _by_door(producers),
             "disk_filled": world.mounted,
-            "skewed": world.skewed,
         }
         figures["restarts"] = sum(" ended " in said for said in world.said)
     figures["run_seconds"] = round(time.monotonic() - began, 1)

@@ -127,7 +127,7 @@ def throttle(world: World, chance: random.Random) -> End:
 def crowd(world: World, chance: random.Random) -> End:
     """Let Rekognition say that others have taken all its slots."""
     del chance
-    return _order(world, operation=_START, error="LimitExceededException", times=10)
+    return _order(world, operation=_START, error="LimitExceededException", times=5)
 
 
 def fail_calls(world: World, chance: random.Random) -> End:

@@ -33,9 +33,8 @@ LEASE = 3.0
 BUCKET = "clipwarden"
 #: Bytes of the file system that the media store has, where one can be mounted.
 ROOM = 256 * 1024**2
-#: Where Debian's libfaketime lies.
-_FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
-_UNPACKED = Path(sys.prefix) / "faketime"
+#: What is imported by a process whose clock is to be wrong, before anything else.
+_SKEW = Path(__file__).parent / "skew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,6 @@ class World:
     proxies: dict[str, Proxy] = field(default_factory=dict)
     server: postgres.Server | None = None
     mounted: bool = False  #: Whether the media store has a file system of its own, which can be filled.
-    skewed: bool = False  #: Whether some workers' clocks are wrong.
     said: list[str] = field(default_factory=list)  #: What the stack's supervisor said.
     _opened: ExitStack = field(default_factory=ExitStack)
 
@@ -223,12 +221,11 @@ class World:
         return self.server.url() if self.server is not None else f"sqlite:///{self.plan.folder / 'clipwarden.db'}"
 
     def _start_skewed(self) -> None:
-        """Start a worker that takes the time for another, where that can be done."""
-        found = sorted(Path("/").glob(_FAKETIME)) or sorted(_UNPACKED.glob(_FAKETIME))
-        if not self.plan.skew or not found:
+        """Start a worker that takes the time for another."""
+        if not self.plan.skew:
             return
-        lie = {"LD_PRELOAD": str(found[0]), "FAKETIME": f"{self.plan.skew:+d}", "DONT_FAKE_MONOTONIC": "1"}
+        path = os.pathsep.join([str(_SKEW), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
+        lie = {"PYTHONPATH": path, "CHAOS_SKEW": str(self.plan.skew)}
         env = self.stack.environment() | lie | {"CLIPWARDEN_WORKER__METRICS_PORT": "0"}
         argv = [sys.executable, "-m", "clipwarden.cli", "worker"]
         self.stack.supervisor.start(Child(name="skewed", argv=argv, env=env, output=self.logs))
-        self.skewed = True
