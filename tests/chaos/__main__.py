@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _one(options: argparse.Namespace, seed: int, database: str) -> Result:
     folder = Path(tempfile.mkdtemp(prefix="clipwarden-chaos-"))
-    skew = _SKEWS[seed % len(_SKEWS)]
+    # Whoever shares a file has one clock.
+    skew = _SKEWS[seed % len(_SKEWS)] if database == "postgresql" else 0
     plan = Plan(seed=seed, seconds=options.seconds, database=database, folder=folder / "data", skew=skew)
     _say(f"seed {seed}, {options.seconds:g} s, {database}")
     result = run(plan, (lambda text: _say(f"  {text}")) if options.verbose else (lambda _: None))

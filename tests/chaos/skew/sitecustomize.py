@@ -3,18 +3,19 @@
 import datetime as dt
 import os
 import time
+from typing import Self
 
 _AHEAD = float(os.environ.get("CHAOS_SKEW", "0"))
-_time, _time_ns, _datetime = time.time, time.time_ns, dt.datetime
+_time, _time_ns = time.time, time.time_ns
 
 
-class _Skewed(_datetime):
+class _Skewed(dt.datetime):
     @classmethod
-    def now(cls, tz: dt.tzinfo | None = None) -> "_Skewed":
+    def now(cls, tz: dt.tzinfo | None = None) -> Self:
         return cls.fromtimestamp(time.time(), tz)
 
     @classmethod
-    def utcnow(cls) -> "_Skewed":
+    def utcnow(cls) -> Self:
         return cls.now(dt.UTC).replace(tzinfo=None)
 
 
