@@ -1,14 +1,12 @@
 """The Admin API's calls about assets: listing, looking at, changing and deleting them."""
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clipwarden import decisions, errors, ids, labels, logs
+from clipwarden import decisions, ids, labels, logs
 from clipwarden.moderation import Asset, Kind, Moderation, ResourceType, Stage, Status
 from clipwarden.store import library, moderations, versions
 from clipwarden.store.engine import read, write
-from clipwarden.verdict import SHOWN_LABELS
 from clipwarden_api import asking, calls, rendering, uploading
 from clipwarden_api.credentials import Caller
 from clipwarden_api.parameters import Parameters
@@ -154,13 +152,9 @@ def shown(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
 
 
 def _labels(services: Services, moderation: Moderation) -> list[dict[str, Any]]:
-    if moderation.labels_key is None or moderation.stage is not Stage.DECIDED:
+    if moderation.stage is not Stage.DECIDED:
         return []
-    kept = labels.judged(services.media, services.settings.media.bucket, moderation)
-    try:
-        return list(itertools.islice(kept, SHOWN_LABELS))
-    except errors.MediaNotFound:
-        return []
+    return labels.shown(services.media, services.settings.media.bucket, moderation)
 
 
 def _listed(

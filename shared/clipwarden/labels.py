@@ -1,6 +1,7 @@
 """All labels of a job, kept compressed beside the media: one JSON label a line, gzip, in the order of timestamps."""
 
 import gzip
+import itertools
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 from clipwarden import errors, evidence
 from clipwarden.media.store import MediaStore
 from clipwarden.moderation import Location, Moderation
+from clipwarden.verdict import SHOWN_LABELS
 
 
 def location(bucket: str, moderation: Moderation) -> Location:
@@ -39,6 +41,16 @@ def judged(media: MediaStore, bucket: str, moderation: Moderation) -> Iterator[d
         raise errors.MediaNotFound("the labels are gone")
     kept = read(media, Location(bucket=bucket, key=moderation.labels_key))
     return kept if moderation.labels_of is None else sure(kept, moderation.min_confidence or 0.0)
+
+
+def shown(media: MediaStore, bucket: str, moderation: Moderation) -> list[dict[str, Any]]:
+    """Return the labels that callbacks show; none where there are none, or none any more: no verdict waits for them."""
+    if moderation.labels_key is None:
+        return []
+    try:
+        return list(itertools.islice(judged(media, bucket, moderation), SHOWN_LABELS))
+    except errors.MediaNotFound:
+        return []
 
 
 def sure(labels: Iterable[dict[str, Any]], min_confidence: float) -> Iterator[dict[str, Any]]:

@@ -21,8 +21,6 @@ log = logs.logger(__name__)
 
 #: Seconds after which others have their turn, and moderations that are read at once.
 _TURN, _BATCH = 2.0, 100
-#: Labels that callbacks show.
-_SHOWN = 1000
 _VERDICTS = {Action.APPROVE: Status.APPROVED, Action.REJECT: Status.REJECTED}
 #: What one moderation can be refused by; the others go on.
 _REFUSED = (errors.Conflict, errors.NotFound, errors.PolicyError, errors.MediaNotFound, errors.ResultsUnreadable)
@@ -101,7 +99,7 @@ def _prepared(services: Services, job: Job, item: Item, now: datetime) -> Callab
         # Repeated, it finds what it has made.
         rejudgement.apply(services.engine, found, by=job.by, now=now)
         return lambda _: None
-    shown = _shown(services, moderation)
+    shown = labels.shown(services.media, services.settings.media.bucket, moderation)
     return lambda conn: decisions.override(
         conn,
         item.moderation_id,
@@ -137,17 +135,6 @@ def _present(conn: Connection, item: Item) -> Moderation:
 def _held(conn: Connection, item: Item) -> Moderation:
     moderation = _present(conn, item)
     return retrying.held(conn, item.moderation_id, account_id=moderation.account_id) or moderation
-
-
-def _shown(services: Services, moderation: Moderation) -> list[dict[str, object]]:
-    """Return the labels that callbacks show; a verdict does not wait for those that are gone."""
-    if moderation.labels_key is None:
-        return []
-    kept = labels.judged(services.media, services.settings.media.bucket, moderation)
-    try:
-        return list(itertools.islice(kept, _SHOWN))
-    except errors.MediaNotFound:
-        return []
 
 
 def _end(services: Services, job: Job) -> None:

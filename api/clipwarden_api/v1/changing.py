@@ -1,7 +1,5 @@
 """Changing what becomes of a moderation: cancelling, beginning anew, overriding and re-judging it."""
 
-import itertools
-
 from sqlalchemy import Connection
 
 from clipwarden import decisions, errors, labels, rejudgement
@@ -10,7 +8,6 @@ from clipwarden.moderation import Status
 from clipwarden.rejudgement import Judged as Opinion
 from clipwarden.store import retrying
 from clipwarden.store.engine import read, write
-from clipwarden.verdict import SHOWN_LABELS
 from clipwarden_api.v1 import showing
 from clipwarden_api.v1.models import Judged, Rejudged
 from clipwarden_api.v1.operation import Answer, Call
@@ -46,7 +43,7 @@ def override(call: Call) -> Answer:
     services = call.services
     with read(services.engine) as conn:
         before = call.moderation(conn)
-    shown = _labels(call, before)
+    shown = labels.shown(call.services.media, call.services.settings.media.bucket, before)
     now = services.clock.now()
     with write(services.engine) as conn:
         decided = decisions.override(
@@ -89,17 +86,6 @@ def _held(call: Call, conn: Connection) -> Row:
     if held is None:
         raise errors.NotFound("there is no such moderation")
     return held
-
-
-def _labels(call: Call, moderation: Row) -> list[dict[str, object]]:
-    """Return the labels that callbacks show; a verdict does not wait for those that are gone."""
-    if moderation.labels_key is None:
-        return []
-    kept = labels.judged(call.services.media, call.services.settings.media.bucket, moderation)
-    try:
-        return list(itertools.islice(kept, SHOWN_LABELS))
-    except errors.MediaNotFound:
-        return []
 
 
 def _judged(opinion: Opinion) -> Judged:

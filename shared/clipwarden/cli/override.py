@@ -2,18 +2,15 @@
 
 import argparse
 import getpass
-import itertools
 
 from clipwarden import decisions, errors, labels
 from clipwarden.cli import output
 from clipwarden.cli.database import connected, full
 from clipwarden.media.opening import open_store
-from clipwarden.moderation import Moderation, Status
-from clipwarden.settings import Settings
+from clipwarden.moderation import Status
 from clipwarden.store import moderations
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import read, write
-from clipwarden.verdict import SHOWN_LABELS
 
 _VERDICTS = (Status.APPROVED, Status.REJECTED)
 
@@ -32,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
             moderation = moderations.by_id(conn, arguments.id)
         if moderation is None:
             raise errors.NotFound(f"there is no moderation {arguments.id}")
-        shown = _labels(settings, moderation)
+        shown = labels.shown(open_store(settings.media), settings.media.bucket, moderation)
         with write(engine) as conn:
             decided = decisions.override(
                 conn,
@@ -48,10 +45,3 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         output.say(f"{decided.id} is {decided.status} by {decided.decided_by}")
     return 0
-
-
-def _labels(settings: Settings, moderation: Moderation) -> list[dict[str, object]]:
-    if moderation.labels_key is None:
-        return []
-    kept = labels.judged(open_store(settings.media), settings.media.bucket, moderation)
-    return list(itertools.islice(kept, SHOWN_LABELS))

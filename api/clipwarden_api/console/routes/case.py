@@ -1,6 +1,5 @@
 """A case: the video, what was seen in it and when, why it was judged so, and what was done about it."""
 
-import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -128,17 +127,6 @@ def drawn(visit: Visit, moderation: Moderation, asset: Asset, account: Account) 
         return timeline.draw(kept, policy, taxonomy=taxonomy, duration_ms=length)
     except errors.MediaNotFound:
         return None
-
-
-def shown_labels(visit: Visit, moderation: Moderation) -> list[dict[str, object]]:
-    """Return the labels that callbacks show; a verdict does not wait for those that are gone."""
-    if moderation.labels_key is None:
-        return []
-    kept = labels.judged(visit.services.media, visit.services.settings.media.bucket, moderation)
-    try:
-        return list(itertools.islice(kept, 1000))
-    except errors.MediaNotFound:
-        return []
 
 
 def _case(conn: Connection, visit: Visit, now: datetime) -> Case:

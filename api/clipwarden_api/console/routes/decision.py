@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from clipwarden import decisions, errors, rejudgement, undoing
+from clipwarden import decisions, errors, labels, rejudgement, undoing
 from clipwarden.moderation import Moderation, Status
 from clipwarden.store import audit, moderations, queues, retrying, reviews
 from clipwarden.store.engine import read, write
@@ -25,7 +25,8 @@ def decide(visit: Visit) -> Response:
     if wanted is None:
         raise Turned(422, "Approve or reject?")
     with read(visit.services.engine) as conn:
-        shown = case.shown_labels(visit, case.named(conn, visit))
+        named = case.named(conn, visit)
+    shown = labels.shown(visit.services.media, visit.services.settings.media.bucket, named)
     now, grace = visit.services.clock.now(), timedelta(seconds=visit.console.undo)
     with write(visit.services.engine) as conn:
         undoing.override(
