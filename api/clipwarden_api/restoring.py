@@ -10,7 +10,7 @@ from typing import Any
 from clipwarden import ids, logs, placing
 from clipwarden.media.store import find
 from clipwarden.moderation import Asset, AssetVersion, Location, Placement
-from clipwarden.store import library, versions
+from clipwarden.store import erasures, library, versions
 from clipwarden.store.engine import read, write
 from clipwarden_api import calls, removing, rendering, resources
 from clipwarden_api.credentials import Caller
@@ -85,7 +85,7 @@ def _each(
 
 
 def _one(services: Services, caller: Caller, asset: Asset | None, version_id: str) -> dict[str, Any]:
-    if asset is None or (candidate := _candidate(services, asset, version_id)) is None:
+    if asset is None or _is_erased(services, asset) or (candidate := _candidate(services, asset, version_id)) is None:
         return _NO_BACKUP
     if _is_rejected(services, candidate):
         return _REJECTED
@@ -105,6 +105,11 @@ def _candidate(services: Services, asset: Asset, version_id: str) -> _Candidate 
         kept = versions.of_asset(conn, asset.id)
     version = next((one for one in kept if _called(one) == version_id), None)
     return _Candidate(asset=asset, version=version) if version is not None else None
+
+
+def _is_erased(services: Services, asset: Asset) -> bool:
+    with read(services.engine) as conn:
+        return erasures.is_asked(conn, asset.id)
 
 
 def _is_rejected(services: Services, candidate: _Candidate) -> bool:
@@ -138,6 +143,8 @@ def _restore(services: Services, candidate: _Candidate) -> Asset | None:
     asset, version = candidate.asset, candidate.version
     with write(services.engine) as conn:
         now_there = library.by_id(conn, asset.account_id, asset.id, for_update=True)
+        if erasures.is_asked(conn, asset.id):
+            return None
         if now_there is None or (now_there.version, now_there.wanted) != (asset.version, asset.wanted):
             return None
         if version is not None and version.id not in {one.id for one in versions.of_asset(conn, asset.id)}:

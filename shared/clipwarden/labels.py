@@ -15,7 +15,12 @@ from clipwarden.verdict import SHOWN_LABELS
 
 def location(bucket: str, moderation: Moderation) -> Location:
     """Return where the labels of a moderation's present attempt belong."""
-    return Location(bucket=bucket, key=f"labels/{moderation.id}/{moderation.attempt}.jsonl.gz")
+    return Location(bucket=bucket, key=key(moderation.id, moderation.attempt))
+
+
+def key(moderation_id: str, attempt: int) -> str:
+    """Return the key of the labels of a moderation's attempt."""
+    return f"labels/{moderation_id}/{attempt}.jsonl.gz"
 
 
 def write(media: MediaStore, target: Location, labels: Iterable[dict[str, Any]]) -> int:

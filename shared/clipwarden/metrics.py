@@ -69,6 +69,10 @@ ENDPOINTS_PAUSED = Counter("clipwarden_endpoint_pauses_total", "Pauses of endpoi
 ENDPOINTS_DISABLED = Counter("clipwarden_endpoints_disabled_total", "Endpoints that were disabled.", ["reason"])
 HINTS = Counter("clipwarden_hints_total", "Messages that a job has ended.", ["outcome"])
 LABELS_REUSED = Counter("clipwarden_labels_reused_total", "Moderations judged by labels that were there already.")
+ERASED = Counter("clipwarden_erased_total", "Erasures that have ended.", ["scope"])
+FORGOTTEN = Counter(
+    "clipwarden_forgotten_total", "What was forgotten, or asked to be erased, as it was past its time.", ["what"]
+)
 HTTP_REQUESTS = Counter("clipwarden_http_requests_total", "Requests to the gateway.", ["route", "method", "status"])
 HTTP_SECONDS = Histogram(
     "clipwarden_http_request_seconds", "Time from a request's head to its answer's end.", ["route"], buckets=_BUCKETS

@@ -64,6 +64,14 @@ class DeliveryStage(StrEnum):
     FAILED = "failed"  #: Given up.
 
 
+class Scope(StrEnum):
+    """How much of an asset is erased."""
+
+    ASSET = "asset"  #: All that is kept of it, and about it.
+    BYTES = "bytes"  #: The bytes of a rejected one, which then cannot be brought back.
+    LABELS = "labels"  #: What was seen in it, when that is old; verdicts stay.
+
+
 #: ``decided_by`` of a verdict that the rules reached.
 BY_POLICY = "policy"
 

@@ -59,6 +59,11 @@ def bucket_of(pool: PoolSettings, default: str) -> str:
     return default if not pool.buckets or default in pool.buckets else pool.buckets[0]
 
 
+def fetched(bucket: str, account_id: str, moderation_id: str) -> Location:
+    """Return where a video belongs that was fetched for a moderation."""
+    return Location(bucket=bucket, key=f"videos/{account_id}/{moderation_id}.mp4")
+
+
 def quarantine(bucket: str, asset: Asset, version: int | None = None) -> Location:
     """Return where in the service's bucket an asset's bytes, or those of an earlier version, are while rejected."""
     return quarantined(bucket, asset.id, version or asset.version)

@@ -292,6 +292,19 @@ _NOT_PUBLIC = tuple(
 )
 
 
+class RetentionSettings(Group):
+    """For how long things are kept; what is not named here is kept for good."""
+
+    deliveries: Seconds = 90 * 86400.0
+    """Seconds for which callbacks are kept that were delivered or given up."""
+    labels: Seconds | None = None
+    """Seconds from a moderation's coming in for which its labels are kept; when unset, for good. Verdicts stay."""
+    rejected: Seconds | None = None
+    """Seconds for which the bytes of rejected videos can be brought back; when unset, for good."""
+    deleted: Seconds | None = None
+    """Seconds from its deletion after which all that is kept of an asset is erased; when unset, never."""
+
+
 class ApiSettings(Group):
     """The HTTP gateway."""
 
@@ -437,6 +450,7 @@ class Settings(BaseSettings):
     s3_intake: S3IntakeSettings = S3IntakeSettings()
     worker: WorkerSettings = WorkerSettings()
     callback: CallbackSettings = CallbackSettings()
+    retention: RetentionSettings = RetentionSettings()
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
     oidc: OidcSettings = OidcSettings()

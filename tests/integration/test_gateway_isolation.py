@@ -94,6 +94,8 @@ EXPECTED = {
     "GET /v1/uploads/{id}": NOT_FOUND,
     "POST /v1/uploads/{id}/complete": NOT_FOUND,
     "DELETE /v1/uploads/{id}": NOT_FOUND,
+    "DELETE /v1/assets/{id}": NOT_FOUND,
+    "GET /v1/assets/{id}/erasure": NOT_FOUND,
     "GET /v1/endpoints": OWN,
     "POST /v1/endpoints": OWN,
     "GET /v1/endpoints/{id}": NOT_FOUND,

@@ -401,3 +401,38 @@ def test_a_store_without_credentials_says_so(s3_settings: MediaSettings, monkeyp
 def test_the_settings_choose_the_store(s3_settings: MediaSettings, tmp_path: Path) -> None:
     assert isinstance(open_store(s3_settings), S3Store)
     assert isinstance(open_store(MediaSettings(root=tmp_path)), FolderStore)
+
+
+def test_nothing_is_left_of_what_is_purged(store: MediaStore, at: At) -> None:
+    gone, beside = at("of/greta/clip"), at("of/greta/clip.mp4")
+    for location in (gone, beside):
+        _put(store, location, b"bytes")
+    store.purge(gone)
+    assert not store.exists(gone)
+    assert store.exists(beside)
+    for _ in range(2):  # To be repeated at will.
+        store.purge(beside)
+    assert not store.exists(beside)
+
+
+def test_a_folder_keeps_no_name_of_what_is_purged(tmp_path: Path) -> None:
+    store = open_store(MediaSettings.model_validate({"root": tmp_path, "url_secret": "secret"}))
+    for key in ("of/greta/clip", "of/clip"):
+        _put(store, Location(bucket="clips", key=key), b"bytes")
+    store.purge(Location(bucket="clips", key="of/greta/clip"))
+    left = {str(path.relative_to(tmp_path / "clips")) for path in (tmp_path / "clips").rglob("*")}
+    assert left == {"of", "of/clip"}
+
+
+def test_a_bucket_keeps_no_version_of_what_is_purged(s3_settings: MediaSettings) -> None:
+    client = build_client(s3_settings)
+    client.put_bucket_versioning(Bucket=s3_settings.bucket, VersioningConfiguration={"Status": "Enabled"})
+    store, location = S3Store(client), Location(bucket=s3_settings.bucket, key="clip")
+    for content in (b"one", b"two"):
+        _put(store, location, content)
+    store.delete(location)
+    _put(store, Location(bucket=s3_settings.bucket, key="clip2"), b"another")
+    store.purge(location)
+    left = client.list_object_versions(Bucket=s3_settings.bucket)
+    assert [one["Key"] for one in left.get("Versions", [])] == ["clip2"]
+    assert left.get("DeleteMarkers", []) == []

@@ -74,6 +74,8 @@ def known_id(gateway: Gateway, operation: Operation, decided: Moderation) -> str
         return begun(gateway)
     if operation.about == "moderation":
         return decided.id
+    if operation.about == "asset":
+        return decided.asset_id
     api = JsonApi(url=gateway.url)
     api.post("/v1/endpoints", {"url": gateway.pipeline.receiver.url})
     (endpoint,) = (

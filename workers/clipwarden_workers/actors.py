@@ -14,6 +14,7 @@ from clipwarden_workers.bulk import bulk
 from clipwarden_workers.bus import QUEUE_OF, Queue, Step
 from clipwarden_workers.collect import collect
 from clipwarden_workers.decide import decide
+from clipwarden_workers.erase import erase
 from clipwarden_workers.intake import intake
 from clipwarden_workers.notify import notify
 from clipwarden_workers.probe import probe
@@ -46,6 +47,9 @@ def declare(services: Services) -> None:
     def on_leftover(row_id: str, fence: int) -> None:
         sweep(services, row_id, fence)
 
+    def on_erasure(row_id: str, fence: int) -> None:
+        erase(services, row_id, fence)
+
     def on_job(row_id: str, fence: int) -> None:
         bulk(services, row_id, fence)
 
@@ -56,6 +60,7 @@ def declare(services: Services) -> None:
     _declare(services, Step.APPLY, QUEUE_OF[Step.APPLY], on_asset)
     _declare(services, Step.NOTIFY, QUEUE_OF[Step.NOTIFY], on_delivery)
     _declare(services, Step.SWEEP, QUEUE_OF[Step.SWEEP], on_leftover)
+    _declare(services, Step.ERASE, QUEUE_OF[Step.ERASE], on_erasure)
     _declare(services, Step.BULK, QUEUE_OF[Step.BULK], on_job)
 
 

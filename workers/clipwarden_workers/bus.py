@@ -23,6 +23,7 @@ class Step(StrEnum):
     APPLY = "apply"
     NOTIFY = "notify"
     SWEEP = "sweep"
+    ERASE = "erase"
     BULK = "bulk"
 
 
@@ -34,6 +35,7 @@ QUEUE_OF = {
     Step.APPLY: Queue.MEDIA,
     Step.NOTIFY: Queue.NOTIFY,
     Step.SWEEP: Queue.MEDIA,
+    Step.ERASE: Queue.MEDIA,
     Step.BULK: Queue.MEDIA,
 }
 

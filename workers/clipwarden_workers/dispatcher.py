@@ -9,16 +9,16 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Collection
-from datetime import timedelta
 
 import sqlalchemy
 
 from clipwarden import errors, logs, metrics
 from clipwarden.moderation import Stage
-from clipwarden.store import attempts, endpoint_states, leases, schema, stretches, workers
+from clipwarden.store import endpoint_states, leases, schema, stretches, workers
 from clipwarden.store.engine import write
 from clipwarden_workers import admission, tasks
 from clipwarden_workers.bus import STEP_OF, Queue, Step
+from clipwarden_workers.retention import Retention
 from clipwarden_workers.services import Services
 
 log = logs.logger(__name__)
@@ -27,8 +27,6 @@ log = logs.logger(__name__)
 BATCH = 200
 #: Endpoints that one look hands out deliveries of; more are looked at by the next look, at once.
 ENDPOINTS = 50
-#: Attempts that are forgotten at once, and seconds between two looks for such.
-SWEPT, SWEEP_EVERY = 1000, 600.0
 
 
 class Dispatcher(threading.Thread):
@@ -41,7 +39,7 @@ class Dispatcher(threading.Thread):
         self._note_at = time.monotonic()
         self._stopping = threading.Event()
         self._renewed = time.monotonic()
-        self._sweep_at = time.monotonic()
+        self._retention = Retention(services)
 
     def run(self) -> None:
         """Look, and wait for the interval or until an actor has made rows due."""
@@ -79,11 +77,12 @@ class Dispatcher(threading.Thread):
             self._recall(),
             self._send(schema.assets, {None: Step.APPLY}),
             self._send(schema.leftovers, {None: Step.SWEEP}),
+            self._send(schema.erasures, {None: Step.ERASE}),
             self._send(schema.bulk_jobs, {None: Step.BULK}),
         ]
         looked_at = self._hand_out()
         admission.admit(self._services)
-        self._sweep()
+        self._retention.look()
         return max(sent) >= BATCH or looked_at >= ENDPOINTS
 
     def _note(self) -> None:
@@ -112,16 +111,6 @@ class Dispatcher(threading.Thread):
             if due is not None:
                 services.bus.send(Step.NOTIFY, due.id, due.fence)
         return len(states)
-
-    def _sweep(self) -> None:
-        """Forget what the log of attempts need not keep, a little at a time."""
-        if time.monotonic() < self._sweep_at:
-            return
-        services = self._services
-        before = services.clock.now() - timedelta(seconds=services.settings.callback.attempts_kept)
-        with write(services.engine) as conn:
-            swept = attempts.sweep(conn, before=before, limit=SWEPT)
-        self._sweep_at = time.monotonic() + (1 if swept >= SWEPT else SWEEP_EVERY)
 
     def _send(self, table: sqlalchemy.Table, steps: dict[Stage | None, Step]) -> int:
         services, now = self._services, self._services.clock.now()

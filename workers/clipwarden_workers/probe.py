@@ -85,7 +85,7 @@ def _bring(services: Services, moderation: Moderation) -> tuple[Stored, str | No
     source = sources.parse_source(moderation.source, services.settings.media)
     if isinstance(source, Location):
         return services.media.head(source), None
-    target = Location(bucket=_home(services, moderation), key=f"videos/{moderation.account_id}/{moderation.id}.mp4")
+    target = placing.fetched(_home(services, moderation), moderation.account_id, moderation.id)
     if isinstance(source, Path):
         with source.open("rb") as stream:
             return _copy(services, target, stream)

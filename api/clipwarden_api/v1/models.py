@@ -129,6 +129,16 @@ class AuditPage(Saying):
     next: str | None
 
 
+class Erasure(Saying):
+    """How far the erasure of an asset is: all that is ever known of one that is erased."""
+
+    asset_id: str
+    state: Literal["erasing", "erased"]
+    requested_by: str = Field(description="`human:NAME`, or `retention` for what was past its time.")
+    requested_at: datetime | None
+    erased_at: datetime | None
+
+
 class Label(Saying):
     """What the model reported at one moment."""
 

@@ -1,8 +1,8 @@
 """All calls of the API: the one table that routes and document are made of."""
 
-from clipwarden_api.v1 import changing, label_stream, policies, reading, simulating, submitting, ticketing
+from clipwarden_api.v1 import changing, erasing, label_stream, policies, reading, simulating, submitting, ticketing
 from clipwarden_api.v1.callback_operations import CALLBACKS
-from clipwarden_api.v1.models import AuditPage, LabelPage, Moderation, ModerationPage, Rejudged
+from clipwarden_api.v1.models import AuditPage, Erasure, LabelPage, Moderation, ModerationPage, Rejudged
 from clipwarden_api.v1.operation import Operation
 from clipwarden_api.v1.policy_models import PolicyExplained, Taxonomies
 from clipwarden_api.v1.requests import (
@@ -21,6 +21,7 @@ from clipwarden_api.v1.upload_models import Completion, PartPaging, Upload, Uplo
 
 _ONE = "/moderations/{id}"
 _UPLOAD = "/uploads/{id}"
+_ASSET = "/assets/{id}"
 
 OPERATIONS = (
     Operation(
@@ -155,6 +156,25 @@ OPERATIONS = (
         says=Upload,
         about="upload",
         refusals=(409,),
+    ),
+    Operation(
+        method="DELETE",
+        path=_ASSET,
+        name="eraseAsset",
+        summary="Erase an asset with all that is kept of it and about it, for good; workers see to it.",
+        work=erasing.erase,
+        says=Erasure,
+        statuses=(202,),
+        about="asset",
+    ),
+    Operation(
+        method="GET",
+        path=f"{_ASSET}/erasure",
+        name="getErasure",
+        summary="Say how far the erasure of an asset is; of what is erased, no more is known.",
+        work=erasing.show,
+        says=Erasure,
+        about="asset",
     ),
     *CALLBACKS,
     Operation(

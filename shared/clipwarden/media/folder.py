@@ -146,6 +146,17 @@ class FolderStore:
                 path.unlink(missing_ok=True)
                 durable.sync(path.parent)
 
+    def purge(self, location: Location) -> None:
+        """Unlink the file, and the folders that are empty without it."""
+        self.delete(location)
+        home = self._root / location.bucket
+        with faults(location), contextlib.suppress(FileNotFoundError):
+            for folder in self._path(location).parents:
+                if folder == home or any(folder.iterdir()):
+                    return
+                with contextlib.suppress(OSError):  # Somebody has just put something there.
+                    folder.rmdir()
+
     def url(
         self, location: Location, *, expires: timedelta, download_name: str | None = None, media_type: str | None = None
     ) -> str:

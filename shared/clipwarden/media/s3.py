@@ -4,6 +4,7 @@ import contextlib
 import io
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from operator import attrgetter
@@ -235,6 +236,25 @@ class S3Store:
         """Delete the pinned version; without one, a versioned bucket hides the object and keeps its bytes."""
         with contextlib.suppress(MediaNotFound), faults("DeleteObject", location):
             self._client.delete_object(**_named(location))
+
+    def purge(self, location: Location) -> None:
+        """Delete the object, in a bucket that keeps versions all of them; needs ``s3:ListBucketVersions``."""
+        for version in self._versions(location):
+            self.delete(replace(location, version=version))
+
+    def _versions(self, location: Location) -> list[str]:
+        """Return the ids of an object's versions, and of the marks of its deletions; without versions, ``null``."""
+        found = []
+        with faults("ListObjectVersions", location), contextlib.suppress(MediaNotFound):
+            names.check(location)
+            pages = self._client.get_paginator("list_object_versions")
+            for page in pages.paginate(Bucket=location.bucket, Prefix=location.key):
+                each = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+                found += [one["VersionId"] for one in each if one["Key"] == location.key]
+                # Names that go on after this one come after it.
+                if any(one["Key"] != location.key for one in each):
+                    break
+        return found
 
     def url(
         self, location: Location, *, expires: timedelta, download_name: str | None = None, media_type: str | None = None

@@ -129,6 +129,10 @@ class MediaStore(Protocol):
         """See to it that there is no such object."""
         ...
 
+    def purge(self, location: Location) -> None:
+        """See to it that nothing is left of such an object: no version of it, and no name of a folder."""
+        ...
+
     def url(
         self, location: Location, *, expires: timedelta, download_name: str | None = None, media_type: str | None = None
     ) -> str:

@@ -54,8 +54,9 @@ def of_delivery(conn: Connection, delivery_id: str) -> list[Attempt]:
     return [Attempt(**row) for row in conn.execute(query).mappings()]
 
 
-def sweep(conn: Connection, *, before: datetime, limit: int) -> int:
+def sweep(conn: Connection, *, before: datetime, now: datetime, limit: int) -> int:
     """Forget attempts from before a moment, the oldest first, and return how many."""
+    del now
     old = sa.select(table.c.id).where(table.c.created_at < before).order_by(table.c.created_at).limit(limit)
     return conn.execute(sa.delete(table).where(table.c.id.in_(old.scalar_subquery()))).rowcount
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden.moderation import Delivery, DeliveryStage
 from clipwarden.store import endpoint_states, rows
-from clipwarden.store.schema import deliveries
+from clipwarden.store.schema import deliveries, delivery_attempts
 
 _c = deliveries.c
 
@@ -106,3 +106,12 @@ def parse(row: RowMapping) -> Delivery:
     values: dict[str, Any] = dict(row)
     values["stage"] = DeliveryStage(values["stage"])
     return Delivery(**values)
+
+
+def sweep(conn: Connection, *, before: datetime, now: datetime, limit: int) -> int:
+    """Forget callbacks from before a moment that wait for nothing, the oldest first, and return how many."""
+    del now
+    ended = sa.select(_c.id).where(_c.created_at < before, _c.due_at.is_(None)).order_by(_c.created_at, _c.id)
+    ids = list(conn.execute(ended.limit(limit).with_for_update(skip_locked=True)).scalars())
+    conn.execute(sa.delete(delivery_attempts).where(delivery_attempts.c.delivery_id.in_(ids)))
+    return conn.execute(sa.delete(deliveries).where(_c.id.in_(ids))).rowcount

@@ -1,5 +1,6 @@
 """Requests that may be repeated: each is worked on by one at a time, and answered the same for a day."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +17,8 @@ _c = idempotent_requests.c
 KEPT = timedelta(hours=24)
 #: How long somebody who works on a request may say nothing before it is taken for dead.
 HELD = timedelta(minutes=2)
+#: The status of requests whose answers told of what was erased since.
+_GONE = 410
 #: Old answers that go with each new request, so that nobody has to sweep.
 _SWEPT = 20
 
@@ -46,7 +49,7 @@ class Answer:
 
 
 def claim(conn: Connection, request: Request, *, now: datetime) -> Claim | Answer:
-    """Return the right to answer a request, or the answer that it has; raises KeyReused and KeyInUse."""
+    """Return the right to answer a request, or the answer that it has; raises KeyReused, KeyInUse and NotFound."""
     _sweep(conn, now)
     mine = Claim(id=ids.new_id(), request=request)
     values = {
@@ -68,6 +71,8 @@ def claim(conn: Connection, request: Request, *, now: datetime) -> Claim | Answe
     if row["expires_at"] > now:
         if row["fingerprint"] != request.fingerprint:
             raise errors.KeyReused("this Idempotency-Key was used for another request: make up a new one")
+        if row["status"] == _GONE:
+            raise errors.NotFound("what this request has led to was erased since")
         if row["status"] is not None:
             return Answer(status=row["status"], body=row["body"])
         if row["claimed_until"] > now:
@@ -87,6 +92,14 @@ def withdraw(conn: Connection, claim: Claim) -> None:
     """Let a request that was refused, and so has changed nothing, be made again."""
     held = (*_is(claim.request), _c.claim == claim.id, _c.status.is_(None))
     conn.execute(sa.delete(idempotent_requests).where(*held))
+
+
+def redact(conn: Connection, account_id: str, ids: Sequence[str], *, now: datetime) -> None:
+    """Let answers that name one of these ids be kept no more: who repeats such a request is told so."""
+    shown = [form for id in ids for form in (id, id.replace("-", ""))]
+    named = sa.or_(*(_c.body.contains(form, autoescape=True) for form in shown))
+    kept = sa.update(idempotent_requests).where(_c.account_id == account_id, _c.expires_at > now, named)
+    conn.execute(kept.values(status=_GONE, body=None))
 
 
 def _is(request: Request) -> tuple[sa.ColumnElement[bool], ...]:

@@ -60,6 +60,11 @@ def is_needed(conn: Connection, leftover: Leftover) -> bool:
     return any(conn.execute(query.limit(1)).first() is not None for query in (present, kept))
 
 
+def of_asset(conn: Connection, asset_id: str) -> list[Leftover]:
+    """Return all leftovers of an asset."""
+    return [parse(row) for row in conn.execute(sa.select(table).where(table.c.asset_id == asset_id)).mappings()]
+
+
 def newest(conn: Connection, asset_id: str) -> int:
     """Return the highest version of the asset's leftovers, 0 where there are none."""
     highest = sa.select(sa.func.max(table.c.version)).where(table.c.asset_id == asset_id)

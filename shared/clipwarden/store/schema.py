@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
-from clipwarden.moderation import SLOT_STAGES, DeliveryStage, Kind, Placement, Stage, Status
+from clipwarden.moderation import SLOT_STAGES, DeliveryStage, Kind, Placement, Scope, Stage, Status
 from clipwarden.people import Role
 from clipwarden.sealing import Seal
 
@@ -273,6 +273,23 @@ leftovers = sa.Table(
     _moment("created_at"),
     _moment("updated_at"),
     sa.UniqueConstraint("asset_id", "version"),
+)
+
+# What is to be forgotten of assets, until that is done.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    _id(),
+    _reference("accounts"),
+    _reference("assets"),
+    *_word("scope", Scope),
+    _text("requested_by"),
+    _optional("due_at", UtcDateTime),
+    _number("fence"),
+    _number("faults"),
+    _moment("created_at"),
+    _moment("updated_at"),
+    sa.UniqueConstraint("asset_id", "scope"),
 )
 
 # A small picture of each video that was probed, for its reviewers.
@@ -673,6 +690,7 @@ _m = moderations.c
 _partial("ix_moderations_due", _m.stage, _m.due_at, _m.id, where=_m.due_at.is_not(None))
 _partial("ix_assets_due", assets.c.due_at, assets.c.id, where=assets.c.due_at.is_not(None))
 _partial("ix_leftovers_due", leftovers.c.due_at, leftovers.c.id, where=leftovers.c.due_at.is_not(None))
+_partial("ix_erasures_due", erasures.c.due_at, erasures.c.id, where=erasures.c.due_at.is_not(None))
 _partial(
     "ix_deliveries_due",
     deliveries.c.stage,
@@ -717,6 +735,8 @@ _partial(
     _m.ended_at,
     where=sa.and_(_m.labels_key.is_not(None), _m.labels_of.is_(None)),
 )
+# Who else is judged by a job's labels.
+_partial("ix_moderations_labels_of", _m.labels_of, where=_m.labels_of.is_not(None))
 # Listings, newest first.
 sa.Index("ix_moderations_listing", _m.account_id, _m.kind, _m.status, _m.created_at, _m.id)
 sa.Index("ix_moderations_account", _m.account_id, _m.created_at, _m.id)
@@ -759,7 +779,23 @@ sa.Index("ix_delivery_attempts_delivery", delivery_attempts.c.delivery_id, deliv
 sa.Index("ix_delivery_attempts_created_at", delivery_attempts.c.created_at)
 _partial("ix_bulk_jobs_due", bulk_jobs.c.due_at, where=bulk_jobs.c.due_at.is_not(None))
 _partial("ix_reviews_escalated", reviews.c.escalated_at, where=reviews.c.escalated_at.is_not(None))
-# The audit trail: of one person, and of an account.
+# What is kept for a time: labels, rejected bytes, and assets that were deleted.
+_partial(
+    "ix_moderations_labels_age",
+    _m.created_at,
+    _m.asset_id,
+    where=sa.and_(one_of(_m.stage, [Stage.DECIDED]), _m.labels_key.is_not(None)),
+)
+_partial(
+    "ix_assets_rejected",
+    _a.updated_at,
+    _a.id,
+    where=sa.and_(one_of(_a.placed, [Placement.QUARANTINE]), _a.deleted_at.is_(None)),
+)
+_partial("ix_assets_deleted", _a.deleted_at, _a.id, where=_a.deleted_at.is_not(None))
+# The audit trail: of one person, of an account, and of an asset beside its moderations'.
+_e = audit_events.c
+_partial("ix_audit_events_asset", _e.asset_id, where=sa.and_(_e.moderation_id.is_(None), _e.asset_id.is_not(None)))
 sa.Index("ix_audit_events_actor", audit_events.c.actor, audit_events.c.created_at, audit_events.c.id)
 sa.Index("ix_audit_events_account", audit_events.c.account_id, audit_events.c.created_at, audit_events.c.id)
 sa.Index("ix_user_identities_user", user_identities.c.user_id)

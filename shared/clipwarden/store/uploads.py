@@ -134,6 +134,12 @@ def expired(conn: Connection, now: datetime, limit: int) -> list[Upload]:
     return [_parse(row) for row in conn.execute(query).mappings()]
 
 
+def of_asset(conn: Connection, account_id: str, asset_id: str) -> list[Upload]:
+    """Return what is remembered of the uploads that became an asset."""
+    became = (_c.account_id == account_id, _c.parts["asset_id"].as_string() == asset_id)
+    return [_parse(row) for row in conn.execute(sa.select(table).where(*became)).mappings()]
+
+
 def forget(conn: Connection, id: str) -> None:
     """Remove an upload's row."""
     conn.execute(sa.delete(table).where(_c.id == id))

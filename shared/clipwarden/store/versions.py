@@ -65,6 +65,11 @@ def of_asset(conn: Connection, asset_id: str, *, for_update: bool = False) -> li
     return [parse(row) for row in found]
 
 
+def all_of(conn: Connection, asset_id: str) -> list[AssetVersion]:
+    """Return all of an asset's kept versions."""
+    return [parse(row) for row in conn.execute(sa.select(table).where(_c.asset_id == asset_id)).mappings()]
+
+
 def is_kept(conn: Connection, location: Location) -> bool:
     """Say whether the object at a location is an earlier version of some asset."""
     there = (table.c.bucket == location.bucket, table.c.key == location.key)

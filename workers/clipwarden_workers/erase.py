@@ -1,0 +1,157 @@
+"""The actor ``erase``: forget what was asked for of an asset, the objects first and then the rows."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from clipwarden import errors, logs, metrics, placing, tracing
+from clipwarden.moderation import Asset, Location, Placement, Scope
+from clipwarden.store import assets, erasures, leases, library, posters, remains, schema
+from clipwarden.store.engine import read, write
+from clipwarden.store.erasures import Erasure
+from clipwarden.store.remains import Remains
+from clipwarden_workers import backoff
+from clipwarden_workers.bus import Step
+from clipwarden_workers.services import Services
+
+log = logs.logger(__name__)
+
+
+def erase(services: Services, erasure_id: str, fence: int) -> None:
+    """Erase once nobody works on the asset any more; repeating this is harmless, and it ends right."""
+    until = services.lease(services.clock.now())
+    with write(services.engine) as conn:
+        row = leases.take(conn, schema.erasures, erasure_id, fence=fence, until=until)
+    if row is None:
+        metrics.FENCED.labels(Step.ERASE).inc()
+        return
+    erasure = erasures.parse(row)
+    with (
+        structlog.contextvars.bound_contextvars(asset_id=erasure.asset_id),
+        services.claims.holding(schema.erasures, erasure.id, erasure.fence),
+        metrics.timed_turn(Step.ERASE) as tell,
+        tracing.turn(Step.ERASE, erasure.asset_id) as span,
+    ):
+        try:
+            _WORK[erasure.scope](services, erasure)
+        except (errors.TransientError, errors.ConfigurationError) as exc:
+            tell(exc.code)
+            if span is not None:
+                span.tell(exc.code)
+            _fail(services, erasure, exc)
+
+
+def _asset(services: Services, erasure: Erasure) -> None:
+    now = services.clock.now()
+    with write(services.engine) as conn:
+        quiet = erasures.quiet(conn, erasure.asset_id, now=now)
+        if not quiet:
+            # Whoever was fenced out has ended by then; a job is looked after by others meanwhile.
+            _wait(conn, erasure, services.lease(now), now=now)
+    if not quiet:
+        log.info("erasure waits for what is under way")
+        return
+    with read(services.engine) as conn:
+        asset = _present(conn, erasure)
+        found = _remains(services, conn, asset)
+    _purge(services, found)
+    with write(services.engine) as conn:
+        done = _forget(services, conn, erasure, found, now=now)
+    _tell(services, erasure, done=done)
+
+
+def _forget(services: Services, conn: Connection, erasure: Erasure, gone: Remains, *, now: datetime) -> bool:
+    """Remove all rows; ``False``, and only a look due at once, where more has come to be since they were read."""
+    remains.lock(conn, erasure.asset_id)
+    asset = _present(conn, erasure)
+    if erasures.is_analysed(conn, asset.id) or _remains(services, conn, asset) != gone:
+        _wait(conn, erasure, now, now=now)
+        return False
+    if not erasures.end(conn, erasure):
+        return False
+    remains.remove(conn, asset, gone.labels, now=now)
+    erasures.remember(conn, erasure, now=now)
+    return True
+
+
+def _bytes(services: Services, erasure: Erasure) -> None:
+    """Delete a rejected asset's bytes, and take it out of the library; one that was approved since keeps them."""
+    with write(services.engine) as conn:
+        asset = library.by_id(conn, erasure.account_id, erasure.asset_id, for_update=True)
+        rejected = asset if asset is not None and _is_rejected(asset) else None
+        if rejected is not None:
+            now = services.clock.now()
+            library.describe(conn, rejected, now=now, backup=False, deleted_at=rejected.deleted_at or now)
+            posters.forget(conn, rejected.id)
+    if rejected is not None:
+        services.media.purge(placing.quarantine(services.settings.media.bucket, rejected))
+    _end(services, erasure)
+
+
+def _is_rejected(asset: Asset) -> bool:
+    return asset.due_at is None and asset.wanted is asset.placed is Placement.QUARANTINE
+
+
+def _labels(services: Services, erasure: Erasure) -> None:
+    """Delete the labels that are past their time, and that no later moderation is judged by."""
+    bucket, kept = services.settings.media.bucket, services.settings.retention.labels
+    if kept is not None:
+        before = services.clock.now() - timedelta(seconds=kept)
+        with read(services.engine) as conn:
+            old = remains.old_labels(conn, erasure.asset_id, before=before)
+        for key in sorted(old):
+            services.media.purge(Location(bucket=bucket, key=key))
+        with write(services.engine) as conn:
+            remains.forget_labels(conn, erasure.asset_id, before=before)
+    _end(services, erasure)
+
+
+def _end(services: Services, erasure: Erasure) -> None:
+    with write(services.engine) as conn:
+        done = erasures.end(conn, erasure)
+    _tell(services, erasure, done=done)
+
+
+_WORK = {Scope.ASSET: _asset, Scope.BYTES: _bytes, Scope.LABELS: _labels}
+
+
+def _remains(services: Services, conn: Connection, asset: Asset) -> Remains:
+    bucket = services.settings.media.bucket
+    homes = {placing.bucket_of(quota, bucket) for quota in services.quotas.values()}
+    return remains.of(conn, asset, bucket, sorted(homes))
+
+
+def _purge(services: Services, found: Remains) -> None:
+    bucket = services.settings.media.bucket
+    for upload in found.uploads:
+        services.media.discard(upload.target, upload.token)
+    kept = (Location(bucket=bucket, key=key) for key in found.labels)
+    for location in sorted({*found.objects, *kept}, key=str):
+        services.media.purge(location)
+
+
+def _present(conn: Connection, erasure: Erasure) -> Asset:
+    if (asset := assets.by_id(conn, erasure.asset_id)) is None:
+        raise errors.NotFound("the asset is gone")
+    return asset
+
+
+def _wait(conn: Connection, erasure: Erasure, until: datetime, *, now: datetime) -> None:
+    leases.advance(conn, schema.erasures, erasure.id, fence=erasure.fence, now=now, due_at=until, faults=0)
+
+
+def _tell(services: Services, erasure: Erasure, *, done: bool) -> None:
+    services.wake.set()
+    if done:
+        metrics.ERASED.labels(erasure.scope).inc()
+        log.info("erased", scope=erasure.scope)
+
+
+def _fail(services: Services, erasure: Erasure, fault: errors.ClipwardenError) -> None:
+    now, faults = services.clock.now(), erasure.faults + 1
+    due_at = now + backoff.wait(faults, services.settings.worker.fault_wait)
+    with write(services.engine) as conn:
+        leases.advance(conn, schema.erasures, erasure.id, fence=erasure.fence, now=now, due_at=due_at, faults=faults)
+    metrics.FAULTS.labels(Step.ERASE, fault.code).inc()
+    log.warning("step postponed", step=Step.ERASE, code=fault.code, reason=str(fault), faults=faults)
