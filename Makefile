@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 # Many tests wait for servers, so that more of them than processors may run at once.
 TESTERS ?= 3
 SEEDS ?= 1-4
+VIDEOS ?= 10000
+MINUTES ?= 30
+RATE ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit chaos bench lock clean
+.PHONY: help demo run check format test test-unit chaos load soak bench lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +44,12 @@ test-unit: $(VENV)/.dev ## run the tests that need no server
 
 chaos: $(VENV)/.dev ## torment the stack for SEEDS (1-4) of a minute each, and check every promise
 	cd tests && ../$(BIN)/python -m chaos --seeds $(SEEDS)
+
+load: $(VENV)/.dev ## send VIDEOS (10000), or as many as 20 minutes take, and check every promise; figures in load.json
+	cd tests && ../$(BIN)/python -m load --videos $(VIDEOS) --json ../load.json
+
+soak: $(VENV)/.dev ## send RATE (2) videos a second for MINUTES (30), and check that nothing grows; figures in soak.json
+	cd tests && ../$(BIN)/python -m load --minutes $(MINUTES) --rate $(RATE) --json ../soak.json
 
 bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, and write bench/README.md
 	$(BIN)/python -m bench
