@@ -254,7 +254,8 @@ def test_a_hot_query_keeps_its_index(engine: Engine, hot: Any, indexes: set[str]
         fill(conn)
     if engine.dialect.name == "postgresql":
         with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
-            conn.exec_driver_sql("VACUUM ANALYZE")
+            # No others: autovacuum never comes to a table of a few rows, and the planner guesses how many they are.
+            conn.exec_driver_sql(f"VACUUM ANALYZE {', '.join(GROWN)}")
     with write(engine) as conn:
         plans = planned(conn, hot)
     used = "\n".join(plans)
@@ -264,6 +265,9 @@ def test_a_hot_query_keeps_its_index(engine: Engine, hot: Any, indexes: set[str]
 
 #: More rows than fit into a few pages, nearly all of them queued or decided: what a backlog looks like.
 ROWS = 4000
+
+#: Tables that are never read as a whole.
+GROWN = ("moderations", "assets", "deliveries", "endpoint_states")
 
 WAITING_OR_RUNNING = ("queued", "analysing")
 
@@ -352,9 +356,8 @@ def planned(conn: Connection, hot: Any) -> list[str]:
 
 def scans(plan: str) -> bool:
     """Tell whether a plan reads all of a table that grows."""
-    grown = ("moderations", "assets", "deliveries", "endpoint_states")
     lines = [line for line in plan.splitlines() if "COVERING INDEX" not in line and "_newest" not in line]
-    return any(f"{word} {table}" in line for line in lines for word in ("SCAN", "Seq Scan on") for table in grown)
+    return any(f"{word} {table}" in line for line in lines for word in ("SCAN", "Seq Scan on") for table in GROWN)
 
 
 def definitions(conn: Connection) -> set[tuple[str, ...]]:

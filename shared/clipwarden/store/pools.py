@@ -213,7 +213,7 @@ def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[s
 
     (Each pick moves one account back, so the first N-1 picks leave one of the first N where it stood: before the rest.)
     """
-    queued = _queued(pool, now).where(_c.account_id == accounts.c.id).correlate(accounts)
+    queued = _queued(pool, now).where(_c.account_id == accounts.c.id).correlate(accounts).limit(1)
     flying = sa.select(sa.func.count()).where(
         _c.pool == pool, _c.account_id == accounts.c.id, one_of(_c.stage, SLOT_STAGES)
     )
@@ -221,14 +221,16 @@ def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[s
         accounts.c.id,
         accounts.c.weight,
         accounts.c.max_in_flight,
-        queued.with_only_columns(_c.id).limit(1).scalar_subquery().label("head"),
+        # One by one: joined by its id, all moderations are read where PostgreSQL takes the accounts to be many.
+        *(queued.with_only_columns(one).scalar_subquery().label(one.name) for one in (_c.priority, _c.created_at)),
+        queued.with_only_columns(_c.id).scalar_subquery().label("head"),
         flying.correlate(accounts).scalar_subquery().label("in_flight"),
     ).subquery()
     query = (
         sa.select(each.c.id, each.c.in_flight, each.c.weight, each.c.max_in_flight)
-        .join_from(each, moderations, _c.id == each.c.head)
+        .where(each.c.head.is_not(None))
         .where(sa.or_(each.c.max_in_flight.is_(None), each.c.in_flight < each.c.max_in_flight))
-        .order_by(each.c.in_flight / each.c.weight, _c.priority.desc(), _c.created_at, _c.id)
+        .order_by(each.c.in_flight / each.c.weight, each.c.priority.desc(), each.c.created_at, each.c.head)
         .limit(limit)
     )
     return {
