@@ -16,13 +16,13 @@ from load.world import running
 def test_a_load_keeps_every_promise(tmp_path: Path, postgres: Server) -> None:
     del postgres  # Where no server can be started, this says so.
     with running(tmp_path / "data") as world, producing(world) as producers:
-        at_once = run(producers, Plan(videos=30), print)
-        steady = run(producers, Plan(videos=12, rate=4), print)
+        at_once = run(producers, Plan(videos=12), print)
+        steady = run(producers, Plan(videos=6, rate=3), print)
         lost = Checker(world=world, accepted=[*producers.accepted, _LOST], say=print, patience=0)
         lost.check()
     assert at_once.broken == steady.broken == []
-    assert steady.figures["accepted"] == {"client": 22, "http": 22, "upload": 22}
-    assert steady.figures["callbacks"] == 66
+    assert steady.figures["accepted"] == {"client": 10, "http": 10, "upload": 10}
+    assert steady.figures["callbacks"] == 30
     watched = {one.whose for one in at_once.growths}
     assert watched >= {"worker 1", "worker 2", "gateway 1", "postgresql", "redis server", "temporary files"}
     assert lost.broken == ["client lost has no row", "no callback about lost came"]

@@ -2,10 +2,11 @@
 
 import io
 import json
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ _SHOWN: tuple[tuple[dict[str, Any], Status], ...] = (
 )
 #: What uploads show, which bring no script with them.
 _UPLOADS_SHOW = _SHOWN[-1][0] | {"seconds": 0.5}
-_AT_ONCE = 4
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +67,25 @@ class Producers:
         After ``within`` seconds no more are sent.
         """
         began = time.monotonic()
-        end = None if within is None else began + within
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="producer") as pool:
-            for number in range(videos):
-                if rate is not None:
-                    time.sleep(max(0.0, began + number / rate - time.monotonic()))
-                pool.submit(self._one, end)
+        end = math.inf if within is None else began + within
+        moments = deque(began + (number / rate if rate else 0) for number in range(videos))
+        threads = [threading.Thread(target=self._work, args=(moments, end), daemon=True) for _ in range(_AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
-    def _one(self, end: float | None) -> None:
-        if end is not None and time.monotonic() > end:
-            return
+    def _work(self, moments: deque[float], end: float) -> None:
+        """Send a video at each moment that no other thread takes, until the end."""
+        while time.monotonic() < end:
+            try:
+                moment = moments.popleft()
+            except IndexError:
+                return
+            time.sleep(max(0.0, moment - time.monotonic()))
+            self._one()
+
+    def _one(self) -> None:
         with self._lock:
             self._number += 1
             number = self._number

@@ -14,7 +14,7 @@ from load.growth import LEAST, Growth, growths
 from load.producers import Producers
 from load.world import SLOW_MS
 
-#: Videos that come before all is counted: whatever is made only once is there then.
+#: Videos that come before the gauges are looked at: whatever is made only once is there then.
 _FIRST = 12
 #: Seconds between two looks at the gauges: while so many videos are sent at least, and while fewer are.
 _MANY, _LONG, _SHORT = 500, 5.0, 0.2
@@ -60,7 +60,7 @@ def run(producers: Producers, plan: Plan, say: Callable[[str], None]) -> Result:
     """Run a plan; those that follow each other in one world are checked and counted together."""
     world = producers.world
     checker = Checker(world=world, accepted=producers.accepted, say=say)
-    producers.send(_FIRST)
+    producers.send(_FIRST - len(producers.accepted))
     checker.wait()
     gauges = Gauges(world=world, processes=world.processes(), every=_SHORT if plan.videos < _MANY else _LONG)
     with gauges.reading():
@@ -89,7 +89,7 @@ def _send(producers: Producers, plan: Plan, checker: Checker) -> float:
     """Send all, telling how far it is, and return how many were taken in a second."""
     before, began = len(producers.accepted), time.monotonic()
     told = {"rate": plan.rate, "within": plan.within}
-    thread = threading.Thread(target=producers.send, args=(plan.videos,), kwargs=told)
+    thread = threading.Thread(target=producers.send, args=(plan.videos,), kwargs=told, daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(_TELL_EVERY)
