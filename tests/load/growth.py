@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from load.gauges import Sample
@@ -12,7 +12,7 @@ from load.gauges import Sample
 LEAST = {
     "memory_mb": 8,
     "used_mb": 2,
-    "threads": 8,
+    "threads": 16,
     "sockets": 16,
     "files": 24,
     "connections": 8,
@@ -31,10 +31,24 @@ class Growth:
     whose: str
     what: str
     first: float  #: At the very first look.
-    early: float  #: Median of the second fifth: what is only made once has been made.
-    late: float  #: Median of the last fifth.
+    fifths: tuple[float, ...]  #: The median of each fifth of the looks.
     most: float
-    per_hour: float  #: From ``early`` to ``late``, if it went on.
+    hours: float  #: From the middle of the second fifth to the middle of the last.
+
+    @property
+    def early(self) -> float:
+        """Return what it was in the second fifth: what is made only once has been made."""
+        return self.fifths[1]
+
+    @property
+    def late(self) -> float:
+        """Return what it was in the last fifth."""
+        return self.fifths[-1]
+
+    @property
+    def per_hour(self) -> float:
+        """Return by how much it grows in an hour if it goes on."""
+        return (self.late - self.early) / self.hours
 
     @property
     def limit(self) -> float:
@@ -53,30 +67,28 @@ class Growth:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can carry."""
-        rounded = {key: round(value, 2) if isinstance(value, float) else value for key, value in asdict(self).items()}
-        return rounded | {"limit": round(self.limit, 2), "grows": self.grows}
+        rounded = {name: round(getattr(self, name), 2) for name in ("first", "most", "per_hour", "limit")}
+        fifths = [round(one, 2) for one in self.fifths]
+        return {"whose": self.whose, "what": self.what, "fifths": fifths} | rounded | {"grows": self.grows}
 
 
 def growths(samples: Sequence[Sample]) -> list[Growth]:
-    """Return how every gauge went; two samples are needed at least."""
-    fifth = max(1, len(samples) // _FIFTHS)
-    early, late = samples[fifth : 2 * fifth], samples[-fifth:]
-    hours = (_middle(late) - _middle(early)) / 3600
-    found = []
-    for gauge in samples[0].values:
-        before, after = (statistics.median(one.values[gauge] for one in part) for part in (early, late))
-        found.append(
-            Growth(
-                whose=gauge[0],
-                what=gauge[1],
-                first=samples[0].values[gauge],
-                early=before,
-                late=after,
-                most=max(one.values[gauge] for one in samples),
-                per_hour=(after - before) / hours,
-            )
+    """Return how every gauge went; as many samples as fifths are needed at least."""
+    size = len(samples) // _FIFTHS
+    # What does not divide is left out in the beginning.
+    parts = [samples[len(samples) - size * left :][:size] for left in range(_FIFTHS, 0, -1)]
+    hours = (_middle(parts[-1]) - _middle(parts[1])) / 3600
+    return [
+        Growth(
+            whose=gauge[0],
+            what=gauge[1],
+            first=samples[0].values[gauge],
+            fifths=tuple(statistics.median(one.values[gauge] for one in part) for part in parts),
+            most=max(one.values[gauge] for one in samples),
+            hours=hours,
         )
-    return found
+        for gauge in samples[0].values
+    ]
 
 
 def _middle(samples: Sequence[Sample]) -> float:
