@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from clipwarden.people import Role
-from clipwarden.store import accounts, assets, library, posters, presets, reviews
+from clipwarden.store import accounts, assets, library, posters, presets, queues, reviews
 from clipwarden.store.engine import read, write
+from clipwarden_api.console import shown
 from clipwarden_api.console.screens import SCREENS
 from clipwarden_api.services import Services
 from fixtures.console import Browser, judged, present, user, waiting
@@ -149,6 +150,18 @@ def test_names_are_text_whatever_they_are(served: Services, ana: Browser) -> Non
 def test_the_counts_are_a_part_of_the_page(served: Services, ana: Browser) -> None:
     judged(served)
     assert "1 Rejected" in ana.get("/console/counts").words
+
+
+def test_counts_end_where_counting_does(served: Services, ana: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (queues, shown):
+        monkeypatch.setattr(module, "MANY", 2)
+    for number in range(3):
+        judged(served, f"wine {number}")
+    judged(served, "clean", seen=[])
+    words = ana.get("/console/counts").words
+    assert "2+ All" in words
+    assert "2+ Rejected" in words
+    assert "1 Approved" in words
 
 
 def test_nobody_sees_or_changes_what_is_another_accounts(served: Services, browser: Browser) -> None:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from clipwarden.store.queues import MANY
+
 #: What stands where there is nothing to show.
 NOTHING = "\N{EN DASH}"
 
@@ -38,6 +40,11 @@ def percent(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.1f}".removesuffix(".0") + " %"
 
 
+def capped(value: int) -> str:
+    """Return how many there are of what is counted no further than one above ``queues.MANY``, or of a sum of such."""
+    return f"{min(value, MANY):,}{'+' if value > MANY else ''}"
+
+
 def actor(value: str | None) -> str:
     """Return who did something."""
     return {"policy": "the policy", None: NOTHING}.get(value, (value or "").removeprefix("human:"))
@@ -49,5 +56,6 @@ FILTERS: dict[str, Any] = {
     "ago": ago,
     "clock": clock,
     "percent": percent,
+    "capped": capped,
     "actor": actor,
 }

@@ -11,9 +11,13 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden.moderation import Asset, Kind, Moderation, Status
 from clipwarden.store import assets, cursor, moderations
-from clipwarden.store.schema import asset_tags, reviews
+from clipwarden.store.schema import accounts as owners
+from clipwarden.store.schema import asset_tags, one_of, reviews
 from clipwarden.store.schema import assets as asset_table
 from clipwarden.store.schema import moderations as table
+
+#: Moderations of a kind and status that are counted at most; one more says that there are more.
+MANY = 10_000
 
 _c = table.c
 
@@ -62,7 +66,7 @@ class Count:
 
     kind: Kind
     status: Status
-    count: int
+    count: int  #: ``MANY + 1`` where there are more than ``MANY``.
     oldest: datetime
 
 
@@ -102,21 +106,40 @@ def selected(conn: Connection, search: Search) -> sa.Select[tuple[str, int]]:
 
 
 def counts(conn: Connection, account_ids: Collection[str] | None) -> list[Count]:
-    """Count what is its asset's newest of its kind, by kind and status."""
-    query = sa.select(_c.kind, _c.status, sa.func.count().label("how_many"), sa.func.min(_c.created_at).label("oldest"))
-    query = query.where(_c.superseded.is_(False), *_of(account_ids)).group_by(_c.kind, _c.status)
+    """Count what is its asset's newest of its kind, by kind and status, each no further than ``MANY + 1``."""
+    query = sa.union_all(*(_counted(kind, status, account_ids) for kind in Kind for status in Status))
     return [
         Count(kind=Kind(row.kind), status=Status(row.status), count=row.how_many, oldest=row.oldest)
         for row in conn.execute(query)
+        if row.how_many
     ]
 
 
 def escalated(conn: Connection, account_ids: Collection[str] | None) -> int:
-    """Count the moderations about which somebody has asked for help."""
-    there = sa.select(sa.func.count()).select_from(reviews).where(reviews.c.escalated_at.is_not(None))
+    """Count the moderations about which somebody has asked for help, no further than ``MANY + 1``."""
+    there = sa.select(sa.literal(1)).select_from(reviews).where(reviews.c.escalated_at.is_not(None))
     if account_ids is not None:
         there = there.where(reviews.c.account_id.in_(list(account_ids)))
-    return int(conn.execute(there).scalar_one())
+    return int(conn.execute(_capped(there)).scalar_one())
+
+
+def _counted(kind: Kind, status: Status, account_ids: Collection[str] | None) -> sa.Select[Any]:
+    """Return the query for one row of the counts; it names the accounts, which come first in the index of these."""
+    whose = sa.select(owners.c.id) if account_ids is None else list(account_ids)
+    such = [one_of(_c.kind, [kind]), one_of(_c.status, [status]), _c.superseded.is_(False)]
+    there = sa.select(sa.literal(1)).select_from(table).where(_c.account_id.in_(whose), *such)
+    first = sa.select(_c.created_at).where(_c.account_id == owners.c.id, *such).order_by(_c.created_at).limit(1)
+    oldest = sa.func.min(first.correlate(owners).scalar_subquery(), type_=_c.created_at.type)
+    return sa.select(
+        sa.literal(str(kind)).label("kind"),
+        sa.literal(str(status)).label("status"),
+        _capped(there).scalar_subquery().label("how_many"),
+        sa.select(oldest).select_from(owners).where(owners.c.id.in_(whose)).scalar_subquery().label("oldest"),
+    )
+
+
+def _capped(there: sa.Select[Any]) -> sa.Select[int]:
+    return sa.select(sa.func.count()).select_from(there.limit(MANY + 1).subquery())
 
 
 def _query(conn: Connection, search: Search) -> sa.Select[Any]:
