@@ -10,19 +10,16 @@ import socket
 import sys
 import tempfile
 
-import uvicorn
+import starlette  # noqa: F401 # where it is missing, that is said at once, and not by each process that starts
 
-from clipwarden import errors, logs, monitoring, tracing
+from clipwarden import errors, logs, monitoring
 from clipwarden.processes import Child, Supervisor, stop_on_signals
 from clipwarden.settings import LogFormat, Settings
-from clipwarden_api import app
-from clipwarden_api.guarded import Guarded
-from clipwarden_api.services import Services, build
 
 log = logs.logger(__name__)
 
 #: Seconds that requests get to end after SIGTERM.
-_DRAIN = 20
+DRAIN = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
         warn(settings)
         _supervise(settings, arguments)
     else:
-        _answer(settings, socket.socket(fileno=arguments.child))
+        from clipwarden_api import answering  # noqa: PLC0415 # what supervises needs none of what answers
+
+        answering.answer(settings, socket.socket(fileno=arguments.child))
     return 0
 
 
@@ -50,41 +49,6 @@ def warn(settings: Settings) -> None:
     """Log what works and had better be otherwise."""
     if not settings.database.seals:
         log.warning("secrets not sealed", reason="CLIPWARDEN_DATABASE__SECRET_KEYS is not set")
-
-
-def serving(services: Services, *, host: str | None = None, port: int | None = None) -> uvicorn.Server:
-    """Return the server of the gateway, not yet running."""
-    settings = services.settings.api
-    return _Server(
-        uvicorn.Config(
-            app.build(services),
-            host=host or settings.host,
-            port=settings.port if port is None else port,
-            http=Guarded,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=_DRAIN,
-        ),
-        services,
-    )
-
-
-class _Server(uvicorn.Server):
-    """A server that ends streams before it waits for the requests that are under way: they would never end."""
-
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
-        super().__init__(config)
-        self._services = services
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what is under way."""
-        self._services.changes.end()
-        await super().shutdown(sockets)
 
 
 def _supervise(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -102,7 +66,7 @@ def _supervise(settings: Settings, arguments: argparse.Namespace) -> None:
             with monitoring.serving(place, figures, supervisor, port="CLIPWARDEN_API__METRICS_PORT"):
                 supervisor.watch(stop)
     finally:
-        supervisor.stop(patience=_DRAIN + 10, together=True)
+        supervisor.stop(patience=DRAIN + 10, together=True)
         shutil.rmtree(figures, ignore_errors=True)
 
 
@@ -123,13 +87,3 @@ def _child(number: int, listener: socket.socket, figures: str, *, as_json: bool)
         env={"PROMETHEUS_MULTIPROC_DIR": figures, "PYTHONUNBUFFERED": "1"},
         files=(listener.fileno(),),
     )
-
-
-def _answer(settings: Settings, listener: socket.socket) -> None:
-    tracing.configure(settings.tracing, "clipwarden-gateway")
-    services = build(settings)
-    try:
-        serving(services).run(sockets=[listener])
-    finally:
-        services.close()
-        tracing.close()

@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from clipwarden.errors import ClipwardenError, PermanentError, PolicyError, TransientError
-from clipwarden.moderation import Kind, Moderation, Stage, Status
-from clipwarden.policy import Policy
-from clipwarden.rules import Rule
-from clipwarden.verdict import Judge, Reason, Verdict, judge
-
 if TYPE_CHECKING:
     from clipwarden.client import Client
+    from clipwarden.errors import ClipwardenError, PermanentError, PolicyError, TransientError
+    from clipwarden.moderation import Kind, Moderation, Stage, Status
+    from clipwarden.policy import Policy
+    from clipwarden.rules import Rule
+    from clipwarden.verdict import Judge, Reason, Verdict, judge
 
 __all__ = [
     "Client",
@@ -29,11 +28,28 @@ __all__ = [
     "judge",
 ]
 
+#: The modules in which the names are at home.
+_HOMES = {
+    "client": ("Client",),
+    "errors": ("ClipwardenError", "PermanentError", "PolicyError", "TransientError"),
+    "moderation": ("Kind", "Moderation", "Stage", "Status"),
+    "policy": ("Policy",),
+    "rules": ("Rule",),
+    "verdict": ("Judge", "Reason", "Verdict", "judge"),
+}
+
 
 def __getattr__(name: str) -> object:
-    """Import the client when it is asked for: Redis' and Dramatiq's modules take longer to load than all the rest."""
-    if name == "Client":
-        from clipwarden.client import Client  # noqa: PLC0415 # see above
+    """Import a name when it is asked for: every process imports this package, and few need all that it offers."""
+    from importlib import import_module  # noqa: PLC0415 # not one of the package's names
 
-        return Client
+    for module, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the names, those included that nobody has asked for yet."""
+    return sorted({*globals(), *__all__})

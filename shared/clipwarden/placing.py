@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-import boto3
 from sqlalchemy.engine import Connection
 
 from clipwarden import errors
@@ -79,7 +78,14 @@ def _listed(quotas: Iterable[PoolSettings]) -> str:
 
 
 def _with_region(pool: PoolSettings) -> PoolSettings:
-    region = pool.region or boto3.session.Session().region_name
+    region = pool.region or _region_here()
     if region is None:
         raise errors.ConfigurationError("no AWS region: set CLIPWARDEN_REKOGNITION__REGION or AWS_DEFAULT_REGION")
     return pool.model_copy(update={"region": region})
+
+
+def _region_here() -> str | None:
+    import boto3  # noqa: PLC0415 # a gateway that keeps videos in a folder loads nothing else of AWS's libraries
+
+    region: str | None = boto3.session.Session().region_name
+    return region

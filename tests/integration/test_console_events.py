@@ -12,7 +12,7 @@ import uvicorn
 from clipwarden.store import sessions
 from clipwarden.store.engine import write
 from clipwarden_api import changes
-from clipwarden_api.server import serving
+from clipwarden_api.answering import serving
 from clipwarden_api.services import Services
 from clipwarden_local.stack import free_port
 from fixtures.console import judged, user

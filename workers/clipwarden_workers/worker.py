@@ -10,10 +10,9 @@ import tempfile
 import threading
 
 from clipwarden import errors, logs, monitoring
+from clipwarden.broker.queues import Queue
 from clipwarden.processes import Child, Supervisor, stop_on_signals
 from clipwarden.settings import LogFormat, Settings
-from clipwarden_workers import process
-from clipwarden_workers.bus import Queue
 from clipwarden_workers.gauges import Gauges
 
 log = logs.logger(__name__)
@@ -39,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     logs.configure(settings.log)
     stop = stop_on_signals()
     if arguments.child:
+        from clipwarden_workers import process  # noqa: PLC0415 # what supervises needs neither actors nor AWS's libraries
+
         process.serve(settings, queues, stop=stop)
     else:
         _supervise(settings, arguments, stop)

@@ -52,7 +52,7 @@ def _load(entry: importlib.metadata.EntryPoint) -> "output.Command":
     try:
         command: output.Command = entry.load()
     except ModuleNotFoundError as exc:
-        extra = {"clipwarden_local": "local", "clipwarden_workers": "workers"}.get(entry.value.split(".")[0], "workers")
+        extra = {"clipwarden_local": "local", "clipwarden_api": "api"}.get(entry.value.split(".")[0], "workers")
         hint = f"`clipwarden {entry.name}` needs {exc.name}: pip install 'clipwarden[{extra}]'"
         raise errors.ConfigurationError(hint) from exc
     return command

@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
 from clipwarden.store.engine import begun, read, write
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: Where Alembic writes down which migration was the last.
+_applied = sa.table("alembic_version", sa.column("version_num", sa.Text))
+_SCRIPTS = Path(__file__).parent / "migrations"
 
 #: Key of the PostgreSQL advisory lock under which schemas change; any number that stays the same.
 _LOCK = 0x636C6970
@@ -25,6 +27,9 @@ def upgrade(engine: Engine) -> None:
 
     Raises ConfigurationError when the schema is newer than this code, StoreUnavailable when there is no database.
     """
+    from alembic import command  # noqa: PLC0415 # every process asks for the revision, and only one migrates
+    from alembic.util import CommandError  # noqa: PLC0415 # the same
+
     with _alone(engine) as conn:
         _lock(conn)
         try:
@@ -36,12 +41,19 @@ def upgrade(engine: Engine) -> None:
 def revision(engine: Engine) -> str | None:
     """Return the revision of the database's schema; ``None`` for an empty database."""
     with read(engine) as conn:
-        return MigrationContext.configure(conn).get_current_revision()
+        if not sa.inspect(conn).has_table(_applied.name):
+            return None
+        return conn.execute(sa.select(_applied.c.version_num)).scalar_one_or_none()
+
+
+def newest() -> str:
+    """Return the revision of this code's schema: that of the last migration, which the names of the files tell."""
+    return max(path.name.partition("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*_*.py"))
 
 
 def require_current(engine: Engine) -> None:
     """Raise ConfigurationError unless the database has exactly this code's schema."""
-    present, needed = revision(engine), ScriptDirectory.from_config(config()).get_current_head()
+    present, needed = revision(engine), newest()
     if present == needed:
         return
     raise errors.ConfigurationError(
@@ -50,10 +62,12 @@ def require_current(engine: Engine) -> None:
     )
 
 
-def config(connection: Connection | Engine | None = None) -> Config:
+def config(connection: Connection | Engine | None = None) -> "Config":
     """Return Alembic's configuration: the migrations in this package, and the connection that they run on."""
+    from alembic.config import Config  # noqa: PLC0415 # see upgrade
+
     made = Config(attributes={"connection": connection} if connection is not None else {})
-    made.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    made.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     made.set_main_option("path_separator", "os")
     return made
 
