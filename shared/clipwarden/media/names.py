@@ -9,6 +9,7 @@ from clipwarden.moderation import Location
 LONGEST_KEY = 1024
 #: What most file systems take as the name of one file, in bytes.
 _LONGEST_SEGMENT = 255
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: Rekognition's pattern, less names that begin like hidden files.
 _BUCKET = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{2,254}")
 
@@ -17,7 +18,7 @@ def check(location: Location) -> Location:
     """Return the location if S3 could have an object of such a name; raises SourceRefused."""
     if not _BUCKET.fullmatch(location.bucket):
         raise SourceRefused("a bucket's name has 3 to 255 letters, digits, dots, hyphens and underscores")
-    if not 1 <= len(_utf8(location.key)) <= LONGEST_KEY or _has_controls(location.key):
+    if not 1 <= len(_utf8(location.key)) <= LONGEST_KEY or _CONTROL.search(location.key):
         raise SourceRefused(f"a key has 1 to {LONGEST_KEY} bytes of UTF-8, and no control characters")
     if location.version is not None and not re.fullmatch(r"[!-~]{1,1024}", location.version):
         raise SourceRefused("a version id has 1 to 1024 visible ASCII characters")
@@ -40,7 +41,3 @@ def _utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as exc:
         raise SourceRefused("a key is text that can be written as UTF-8") from exc
-
-
-def _has_controls(text: str) -> bool:
-    return any(ord(character) < ord(" ") or ord(character) == 0x7F for character in text)  # noqa: PLR2004 # DEL
