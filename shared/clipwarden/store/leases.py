@@ -5,6 +5,7 @@ row whose taker died falls due by itself. ``fence`` grows with every taking and 
 fence it took, and a row that has moved on since is left alone.
 """
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +40,7 @@ def take(
     held = sa.update(table).where(table.c.id == id, table.c.fence == fence)
     if stages is not None:
         held = held.where(table.c.stage.in_([str(stage) for stage in stages]))
-    taken = held.values(fence=table.c.fence + 1, due_at=until).returning(table)
+    taken = held.values(fence=fence + 1, due_at=until).returning(table)
     return conn.execute(taken).mappings().one_or_none()
 
 
@@ -82,7 +83,8 @@ def due(
     """
     if stages is not None and not stages:
         return []
-    found = conn.execute(_due(table, now, limit, stages)).all()
+    looks = None if stages is None else tuple(sorted(str(stage) for stage in stages))
+    found = conn.execute(_due(table, looks), {"now": now, "most": limit}).all()
     rows = [Due(id=row.id, stage=row.stage, fence=row.fence) for row in found]
     if rows:
         conn.execute(sa.update(table).where(table.c.id.in_([row.id for row in rows])).values(due_at=until))
@@ -90,21 +92,26 @@ def due(
 
 
 def _change(conn: Connection, table: sa.Table, id: str, fence: int, values: dict[str, Any]) -> bool:
-    held = sa.update(table).where(table.c.id == id, table.c.fence == fence)
-    return conn.execute(held.values(**values)).rowcount == 1
+    # Values go beside the statement, not into it, which takes a third of the time.
+    held = sa.update(table).where(table.c.id == sa.bindparam("held_id"), table.c.fence == sa.bindparam("held_fence"))
+    return conn.execute(held, {**values, "held_id": id, "held_fence": fence}).rowcount == 1
 
 
-def _due(table: sa.Table, now: datetime, limit: int, stages: Collection[str] | None) -> sa.Select[Any]:
+@functools.cache  # To build it takes eight times as long as to execute it, and dispatchers do so all the time.
+def _due(table: sa.Table, stages: tuple[str, ...] | None) -> sa.Select[Any]:
     """Look into each stage for itself: each look is the head of an index, however many rows there are."""
-    looks = [None] if stages is None else [table.c.stage == str(stage) for stage in sorted(stages)]
-    heads = sa.union_all(*(sa.select(_head(table, now, limit, look)) for look in looks)).subquery()
-    return sa.select(heads).order_by(heads.c.due_at, heads.c.id).limit(limit)
+    now, most = sa.bindparam("now", type_=table.c.due_at.type), sa.bindparam("most", type_=sa.Integer)
+    looks = [None] if stages is None else [table.c.stage == stage for stage in stages]
+    heads = sa.union_all(*(sa.select(_head(table, now, most, look)) for look in looks)).subquery()
+    return sa.select(heads).order_by(heads.c.due_at, heads.c.id).limit(most)
 
 
-def _head(table: sa.Table, now: datetime, limit: int, look: sa.ColumnElement[bool] | None) -> sa.Subquery:
+def _head(
+    table: sa.Table, now: sa.BindParameter[Any], most: sa.BindParameter[int], look: sa.ColumnElement[bool] | None
+) -> sa.Subquery:
     stage = table.c.stage if "stage" in table.c else sa.null().label("stage")
     rows = sa.select(table.c.id, stage, table.c.fence, table.c.due_at)
     rows = rows.where(table.c.due_at.is_not(None), table.c.due_at <= now)
     if look is not None:
         rows = rows.where(look)
-    return rows.order_by(table.c.due_at, table.c.id).limit(limit).with_for_update(skip_locked=True).subquery()
+    return rows.order_by(table.c.due_at, table.c.id).limit(most).with_for_update(skip_locked=True).subquery()
