@@ -44,9 +44,9 @@ def verify(
     """
     try:
         stamped = int(timestamp)
-    except ValueError:
+        age = (time.time() if now is None else now) - stamped
+    except (ValueError, OverflowError):  # A number of hundreds of digits is none that a clock is subtracted from.
         return False
-    age = (time.time() if now is None else now) - stamped
     expected = sign(body, stamped, secret, algorithm)
     return hmac.compare_digest(expected.encode(), _octets(signature)) and -FUTURE_SKEW <= age <= valid_for
 

@@ -172,6 +172,7 @@ def test_a_case_is_before_one_person_at_a_time(served: Services, ana: Browser, b
     assert "ana has this case before them" in page.words
     assert "✓ Approve" not in page.words
     assert ben.post(f"/console/cases/{case.id}/decide", verdict="approve", claim="", seen=mine["seen"]).status == 409
+    assert ben.post(f"/console/cases/{case.id}/decide", verdict="approve", claim="ü", seen=mine["seen"]).status == 409
     assert ben.post("/console/next").address.startswith("/console/?empty=1")
     assert ana.post(f"/console/cases/{case.id}/decide", verdict="approve", **mine).status == 200
 

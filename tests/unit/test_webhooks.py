@@ -49,6 +49,20 @@ def test_what_was_changed_or_is_old_is_not_genuine(body: str, id: str, stamp: st
     assert not webhooks.verify(body, id, stamp, signature, KEY, now=now)
 
 
+#: Lone surrogates among it.
+anything = st.text(st.characters())
+
+
+@given(body=anything, id=anything, stamp=anything | st.integers().map(str), signatures=anything)
+def test_no_header_whatever_breaks_the_check(body: str, id: str, stamp: str, signatures: str) -> None:
+    assert not webhooks.verify(body, id, stamp, signatures, KEY, now=0.5)
+
+
+def test_a_timestamp_that_no_clock_shows_is_not_genuine() -> None:
+    for stamp in ("9" * 400, "-" + "9" * 400, "9" * 5000):
+        assert not webhooks.verify("{}", "d-1", stamp, "v1,x", KEY)
+
+
 @pytest.mark.parametrize("key", ["", "whsec_", "whsec_short", "whsec_&&&&", base64.b64encode(bytes(32)).decode()])
 def test_what_is_no_secret_signs_nothing_and_is_not_told(key: str) -> None:
     with pytest.raises(ValueError, match="a webhook secret is whsec_") as caught:

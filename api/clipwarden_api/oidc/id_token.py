@@ -37,7 +37,7 @@ def read(
     except (JoseError, ValueError, TypeError, KeyError) as exc:
         raise Refused(f"its ID token is not good: {exc}") from exc
     given = claims.get("nonce")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), nonce.encode()):
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), nonce.encode()):
         raise Refused("its ID token is of another sign-in")
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if claims.get("azp", None if several else client_id) != client_id:

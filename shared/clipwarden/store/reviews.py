@@ -3,6 +3,7 @@
 A claim is a lease: it ends by itself, and whoever takes a moderation next gets another one.
 """
 
+import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def claim(conn: Connection, moderation: Moderation, user_id: str, *, lives: time
 def holds(conn: Connection, moderation: Moderation, token: str, *, now: datetime) -> bool:
     """Say whether this claim is still the last that was made, and hold the row to the transaction's end."""
     found = _held(conn, moderation, now)
-    return found["claim"] is not None and secrets.compare_digest(found["claim"], token)
+    return found["claim"] is not None and hmac.compare_digest(found["claim"].encode(), token.encode())
 
 
 def release(conn: Connection, moderation: Moderation, *, now: datetime) -> None:
