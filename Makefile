@@ -12,6 +12,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run check format test test-unit chaos load soak bench lock clean
+EXAMPLES ?= 2000
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run check format test test-unit fuzz chaos bench lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +46,9 @@ test: $(VENV)/.dev ## run all tests; they start and stop their own servers
 
 test-unit: $(VENV)/.dev ## run the tests that need no server
 	$(BIN)/pytest tests/unit
+
+fuzz: $(VENV)/.dev ## try every property by EXAMPLES (2000) examples; what it finds is kept in .hypothesis and tried first
+	EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(TESTERS) -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
 chaos: $(VENV)/.dev ## torment the stack for SEEDS (1-4) of a minute each, and check every promise
 	cd tests && ../$(BIN)/python -m chaos --seeds $(SEEDS)

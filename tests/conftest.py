@@ -1,4 +1,6 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and how thoroughly properties are tried."""
+
+import fuzzing
 
 pytest_plugins = (
     "fixtures.logs",
@@ -21,3 +23,5 @@ pytest_plugins = (
     "fixtures.oidc",
     "fixtures.aws",  # After those that it imports: pytest rewrites a module's asserts only as it first comes.
 )
+
+fuzzing.register()

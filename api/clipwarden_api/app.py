@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs
 from clipwarden_api import admin, delivery, health, parts, previews, refusals, upload_api
+from clipwarden_api.cautions import Cautious, warned
 from clipwarden_api.console import app as console
 from clipwarden_api.guessing import Guessing
 from clipwarden_api.lingering import Lingering
@@ -44,6 +45,7 @@ def build(services: Services) -> Starlette:
         lifespan=_lifespan,
         middleware=[
             Middleware(Watched, routes=routes),
+            Middleware(Cautious),
             Middleware(Lingering),
             Middleware(_Identified),
             Middleware(Guessing, settings=services.settings.api, refused=_turned_away),
@@ -138,4 +140,4 @@ async def _unknown(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     log.error("request broke", path=request.url.path, exc_info=error)
-    return await _refused(request, Refusal(500, "Internal error; its reason is in the service's log"))
+    return warned(await _refused(request, Refusal(500, "Internal error; its reason is in the service's log")))

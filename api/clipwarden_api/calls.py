@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from clipwarden import ids
 from clipwarden.moderation import ResourceType
-from clipwarden_api import credentials, form
+from clipwarden_api import credentials, form, text
 from clipwarden_api.allowance import Allowance, Allowed
 from clipwarden_api.credentials import Caller
 from clipwarden_api.fields import Values
@@ -42,6 +42,12 @@ async def read(request: Request) -> Parameters:
     """Return the parameters of a request that brings no file."""
     async with form.reading(request, services_of(request).settings.upload, _no_file, limit=0) as found:
         return Parameters(values=found.fields)
+
+
+def query(request: Request) -> Parameters:
+    """Return the parameters of a request's query; raises RequestRefused for text that no database takes."""
+    given = request.query_params.items()
+    return Parameters(values={text.storable(name, "a name"): text.storable(value, name[:64]) for name, value in given})
 
 
 async def _no_file(values: Values, filename: str | None, content_type: str | None) -> Sink:
@@ -90,8 +96,8 @@ def resource_type(path: dict[str, str], *, auto: bool = False) -> str:
 
 def asset_ids(texts: Sequence[str]) -> list[str]:
     """Return the ids that texts are; raises Refusal for a text that is none."""
-    found = {text: ids.read(text) for text in texts}
-    if wrong := [text for text, id in found.items() if id is None]:
+    found = {given: ids.read(given) for given in texts}
+    if wrong := [given for given, id in found.items() if id is None]:
         raise bad(f"Invalid asset_id: {wrong[0][:64]}")
     if len(found) > MOST_IDS:
         raise bad(f"At most {MOST_IDS} ids may be asked for at once")

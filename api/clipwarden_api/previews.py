@@ -29,7 +29,7 @@ def routes() -> list[Route]:
 
 async def _preview(request: Request) -> Response:
     services = calls.services_of(request)
-    asked = Parameters(values=dict(request.query_params))
+    asked = calls.query(request)
     name = uploading.named(calls.resource_type(request.path_params), asked)
     asset, stored = await run_in_threadpool(_find, services, request.path_params["cloud"], asked, name)
     saved = f"{name.public_id.rpartition('/')[2]}.{asset.format}" if asked.flag("attachment") else None

@@ -200,3 +200,10 @@ def test_who_sees_no_account_sees_nothing(served: Services, browser: Browser) ->
     user(served.engine, account_ids=[])
     browser.sign_in()
     assert listed(browser.get("/console/").text) == []
+
+
+def test_what_no_database_takes_is_refused(served: Services, browser: Browser) -> None:
+    user(served.engine)
+    browser.sign_in()
+    for name in ("text", "tag", "account", "preset", "category", "error", "decided_by", "cursor", "a%00"):
+        assert browser.get(f"/console/?{name}=a%00b").status == 422, name

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipwarden import errors, evidence
@@ -14,10 +14,11 @@ from clipwarden.gist import FORM, Condenser, Gist, Scale
 from clipwarden.policy import Policy
 from clipwarden.taxonomy import Path, Taxonomy
 from clipwarden.verdict import judge
+from fuzzing import tried
 from moments import SETTINGS, TAXONOMY, flat, moments, written
 from sightings import label, policy
 
-THOROUGH = settings(deadline=None, max_examples=200)
+THOROUGH = tried(2)
 #: Strangers below each other, whose ancestors are named in two ways.
 CHAIN = [("Absinthe", "Spirits"), ("Spirits", "Alcohol"), ("Spirits", "Violence"), ("Spirits", "Spirits")]
 DATA = ("taxonomy_v6.json", "taxonomy_v7.json", "taxonomy_v6_to_v7.json")

@@ -5,17 +5,18 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipwarden.moderation import Status
 from clipwarden.policy import Policy
 from clipwarden.taxonomy import Taxonomy, taxonomy_for
 from clipwarden.verdict import Judge, Verdict, judge
+from fuzzing import tried
 from moments import CONFIDENCES, LEVELS, SETTINGS, TAXONOMY, flat, moments, written
 from sightings import label, policy
 
-QUICK = settings(deadline=None, max_examples=40)
+QUICK = tried(0.4)
 
 
 def cut(labels: list[dict[str, Any]], at: Sequence[int]) -> Iterator[list[dict[str, Any]]]:

@@ -84,7 +84,7 @@ async def _admitted(screen: Screen, request: Request) -> Visit:
     who = await run_in_threadpool(_signed_in, visit.services, visit.token)
     if screen.role is not None and who is None:
         raise SignInFirst
-    asked = await calls.read(request) if writes else visit.asked
+    asked = await calls.read(request) if writes else calls.query(request)
     if screen.role is not None and who is not None:
         if writes and not cookie.proves(asked.text(cookie.FIELD), visit.token or ""):
             raise Turned(403, _OUTDATED)
