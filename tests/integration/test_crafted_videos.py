@@ -1,0 +1,123 @@
+"""Forged videos are refused or read by the child that probes them, within its limits, and cost nobody else anything."""
+
+import functools
+import io
+import resource
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from clipwarden import errors
+from clipwarden.media.folder import FolderStore
+from clipwarden.media.links import Links
+from clipwarden.media.probe import MAX_HOURS, MIN_SIDE
+from clipwarden.media.prober import Prober
+from clipwarden.media.probing import MEMORY, SECONDS
+from clipwarden.moderation import Location
+from crafted import CRAFTED, MOST, MOST_SIGNED
+from fuzzing import tried
+from waiting import eventually
+
+Clips = Callable[[str], Path]
+#: Bytes in which memory is told.
+_UNIT = 1 if sys.platform == "darwin" else 1024
+REASONS = {"empty", "container", "codec", "too_small", "too_large", "too_long", "no_video", "damaged"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "media", Links("http://media.test", b"secret"))
+
+
+@pytest.fixture
+def prober(store: FolderStore) -> Iterator[Prober]:
+    prober = Prober(store)
+    yield prober
+    prober.close()
+
+
+def look(store: FolderStore, prober: Prober, data: bytes) -> str | None:
+    """Return why a video is refused, or that it is not; its child keeps to its limits."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    try:
+        looked = prober.look(store.put(Location(bucket="clips", key="a.mp4"), io.BytesIO(data)))
+    except errors.MediaRefused as exc:
+        reason: str | None = exc.reason
+    else:
+        reason = None
+        assert min(looked.facts.width, looked.facts.height) >= MIN_SIDE
+        assert 0 <= looked.facts.duration_ms <= MAX_HOURS * 3_600_000
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime <= SECONDS + 1
+    assert after.ru_maxrss * _UNIT < MEMORY  # Of the largest child that there ever was.
+    return reason
+
+
+def test_forged_videos_are_refused_or_read(store: FolderStore, prober: Prober, clips: Clips) -> None:
+    sound = clips("faststart").read_bytes()
+    found = {name: look(store, prober, forgery.make(sound)) for name, forgery in CRAFTED.items()}
+    assert found == {name: forgery.reason for name, forgery in CRAFTED.items()}
+
+
+#: A place in the header, and what is written there.
+changes = st.lists(
+    st.tuples(
+        st.integers(0, 10**6),
+        st.sampled_from([0, 1, 7, 8, 9, 0xFFFF, 1 << 16, MOST_SIGNED, MOST_SIGNED + 1, MOST - 1, MOST])
+        | st.integers(0, MOST),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@tried(0.05, suppress=[HealthCheck.function_scoped_fixture])
+@given(changes=changes, cut=st.none() | st.integers(0, 10**6))
+def test_any_forgery_is_refused_or_read(
+    store: FolderStore, prober: Prober, clips: Clips, changes: list[tuple[int, int]], cut: int | None
+) -> None:
+    data = bytearray(clips("faststart").read_bytes())
+    header = data.index(b"mdat")
+    for place, number in changes:
+        struct.pack_into(">I", data, place % (header - 4), number)
+    reason = look(store, prober, bytes(data if cut is None else data[: cut % len(data)]))
+    assert reason is None or reason in REASONS
+
+
+def test_the_largest_picture_of_a_small_file_is_read_within_the_limits(
+    store: FolderStore, prober: Prober, tmp_path: Path
+) -> None:
+    path = tmp_path / "bomb.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=1, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 8192, 4352, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((4352 * 3 // 2, 8192), dtype=np.uint8), format="yuv420p")
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    assert path.stat().st_size < 200_000
+    assert look(store, prober, path.read_bytes()) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process cannot ask for another's limits")
+def test_a_child_has_its_limits_before_it_sees_a_byte(prober: Prober) -> None:
+    prober.warm()
+    spare = prober._spare
+    assert spare is not None
+    for limit, most in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        eventually(functools.partial(_limited, spare.pid, limit, most))
+
+
+def _limited(pid: int, limit: int, most: int) -> bool:
+    return resource.prlimit(pid, limit) == (most, most)
