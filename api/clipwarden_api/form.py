@@ -57,6 +57,8 @@ async def reading(
     Raises RequestRefused, MediaRefused, BodyStalled, what ``on_file`` and the taker raise, and starlette's
     ClientDisconnect.
     """
+    if text.compressed(request.headers):
+        raise RequestRefused("the body is compressed; it is only read as it is")
     decoder = _decoder(request.headers.get("content-type", ""))
     _require_length(request.headers.get("content-length", ""), limit, settings)
     reader = _Reader(settings, on_file)

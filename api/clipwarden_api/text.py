@@ -1,5 +1,7 @@
 """Text from outside, as the rest of the program may rely on it."""
 
+from collections.abc import Mapping
+
 from clipwarden.errors import RequestRefused
 
 
@@ -20,3 +22,8 @@ def storable(text: str, what: str) -> str:
     if "\0" in text:
         raise RequestRefused(f"{what} holds a NUL")
     return text
+
+
+def compressed(headers: Mapping[str, str]) -> bool:
+    """Say whether a body is in an encoding that could make much of little; none of these is ever undone."""
+    return headers.get("content-encoding", "").strip().lower() not in ("", "identity")

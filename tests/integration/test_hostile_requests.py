@@ -1,5 +1,6 @@
 """Whatever stands in a request, wherever it stands, is answered: with what was asked for or with a refusal."""
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -131,9 +132,10 @@ def path_of(template: str, variables: list[str], known: str) -> str:
 @pytest.fixture
 def case(served: Services) -> str:
     """Return the id of a moderation of an account that has a key."""
+    found = judged(served)
     with write(served.engine) as conn:
         accounts.ensure(conn, name="demo", api_key=KEY, api_secret=SECRET, now=served.clock.now())
-    return judged(served).id
+    return found.id
 
 
 @pytest.fixture
@@ -167,10 +169,11 @@ def sent(client: TestClient, method: str, path: str, asked: Asked, **fields: str
 
 
 @pytest.fixture
-def program(served: Services) -> TestClient:
-    """Return a program that has a key."""
+def program(served: Services, case: str) -> TestClient:
+    """Return a program that has a good key, which reads what there is."""
     client = TestClient(app.build(served), raise_server_exceptions=False)
     client.auth = (KEY, SECRET)
+    assert client.get(f"/v1/moderations/{case}").status_code == 200
     return client
 
 
@@ -195,3 +198,19 @@ def test_no_request_to_the_console_breaks_anything(
     proof = {"csrf": admin.proof} if proven else {}
     answer = sent(admin.client, method, path_of(template, asked.variables, case), asked, **proof)
     assert answer.status_code < 500, (method, template, answer.text)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status"),
+    [
+        ("/v1_1/demo/video/upload", "multipart/form-data; boundary=b", 400),
+        ("/v1_1/demo/resources/search", "application/json", 400),
+        ("/v1_1/demo/video/tags", "application/x-www-form-urlencoded", 400),
+        ("/v1/moderations", "application/json", 415),
+    ],
+)
+def test_no_compressed_body_is_ever_unpacked(program: TestClient, path: str, kind: str, status: int) -> None:
+    small = gzip.compress(b'{"expression": "a", "padding": "' + bytes(20 * 1024**2) + b'"}')
+    for encoding in ("gzip", "GZIP", "deflate", "gzip, identity"):
+        answer = program.post(path, content=small, headers={"content-type": kind, "content-encoding": encoding})
+        assert (answer.status_code, "compressed" in answer.text) == (status, True), answer.text

@@ -30,6 +30,8 @@ async def read(request: Request, settings: UploadSettings, model: type[M], *, op
         return model()
     if _type(request) != "application/json":
         raise Problem(415, "unsupported_media_type", "the body must be of the type application/json")
+    if text.compressed(request.headers):
+        raise Problem(415, "unsupported_media_type", "the body is compressed; it is only read as it is")
     try:
         jsonbody.parse(text.decode(data, "the body"))
     except errors.RequestRefused as exc:
