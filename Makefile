@@ -16,7 +16,7 @@ EXAMPLES ?= 2000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit fuzz chaos bench lock clean
+.PHONY: help demo run check format test test-unit fuzz chaos bench audit lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ soak: $(VENV)/.dev ## send RATE (2) videos a second for MINUTES (30), and check 
 bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, and write bench/README.md
 	$(BIN)/python -m bench
 
+audit: $(VENV)/.audit ## look for known vulnerabilities of what the locks pin
+	tests/tools/audit.sh $(VENV)/audit/bin/pip-audit requirements/*.lock
+
 lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra local pyproject.toml -o requirements/run.lock
@@ -95,3 +98,9 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* 
 	@tests/tools/chromium.sh || echo 'no Chromium: the tests of the console in a browser are skipped, and fail in CI'
 	@tests/tools/rabbitmq.sh $(VENV) || echo 'no RabbitMQ: its tests are skipped, and fail in CI'
 	@touch $@ $(VENV)/.run
+
+# In an environment of its own: what looks at the locks is in none of them.
+$(VENV)/.audit: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install --quiet 'pip-audit>=2.10,<3'
+	@touch $@
