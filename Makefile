@@ -8,15 +8,11 @@ SEEDS ?= 1-4
 VIDEOS ?= 10000
 MINUTES ?= 30
 RATE ?= 2
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
-
-.DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit chaos load soak bench lock clean
 EXAMPLES ?= 2000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit fuzz chaos bench audit lock clean
+.PHONY: help demo run check format test test-unit fuzz chaos load soak bench audit lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
