@@ -12,7 +12,7 @@ EXAMPLES ?= 2000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit fuzz chaos load soak bench audit lock clean
+.PHONY: help demo run check format test test-unit fuzz chaos load soak bench audit docs lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, a
 
 audit: $(VENV)/.audit ## look for known vulnerabilities of what the locks pin
 	tests/tools/audit.sh $(VENV)/audit/bin/pip-audit requirements/*.lock
+
+docs: $(VENV)/.dev ## write anew the pages that are made from the code
+	$(BIN)/clipwarden settings --reference > docs/reference/settings.md
 
 lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv

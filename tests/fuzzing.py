@@ -10,7 +10,12 @@ _LONG = "2000"
 
 
 def register() -> None:
-    """Make the profile ``fuzz`` known, which has as many examples as the environment's ``EXAMPLES``."""
+    """Let no property fail for being slow, and make the profile ``fuzz`` known.
+
+    That has as many examples as the environment's ``EXAMPLES``.
+    """
+    settings.register_profile("tests", deadline=None)
+    settings.load_profile("tests")
     settings.register_profile(
         "fuzz",
         max_examples=int(os.environ.get("EXAMPLES", _LONG)),

@@ -23,12 +23,24 @@ def main(argv: list[str] | None = None) -> NoReturn:
     except errors.ClipwardenError as exc:
         output.complain(exc, as_json="--json" in words)
         code = 1
+    except ValueError as exc:
+        output.complain(_unreadable(exc), as_json="--json" in words)
+        code = 1
     except BrokenPipeError:
         sys.stderr.close()  # Whoever read our output has seen enough.
         code = 0
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _unreadable(fault: ValueError) -> errors.ConfigurationError:
+    """Return what is wrong with the settings, by their variables; raises any other fault again."""
+    if getattr(fault, "title", None) != "Settings" or not hasattr(fault, "errors"):
+        raise fault
+    wrong = fault.errors(include_url=False, include_input=False)
+    said = ["CLIPWARDEN_" + "__".join(map(str, one["loc"])).upper() + f": {one['msg']}" for one in wrong]
+    return errors.ConfigurationError("; ".join(said).replace("CLIPWARDEN_: Value error, ", ""))
 
 
 def _run(words: list[str]) -> int:
