@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from clipwarden import errors
 from clipwarden.moderation import Location
-from clipwarden.store.migrating import require_current
+from clipwarden.store.migrating import require_usable
 from clipwarden_api import calls
 from clipwarden_api.services import Services
 
@@ -34,7 +34,7 @@ async def _ready(request: Request) -> Response:
 def _examined(services: Services) -> dict[str, str]:
     nothing = Location(bucket=services.settings.media.bucket, key="clipwarden-readiness")
     checks: dict[str, Callable[[], object]] = {
-        "database": partial(require_current, services.engine),
+        "database": partial(require_usable, services.engine),
         "media": partial(services.media.exists, nothing),
     }
     found = {}

@@ -1,12 +1,13 @@
 """An account's secrets are sealed in the database."""
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from clipwarden import ids
+from clipwarden import errors, ids
 from clipwarden.sealing import new_key
 from clipwarden.settings import DatabaseSettings
-from clipwarden.store import accounts, schema
+from clipwarden.store import accounts, resealing, schema
 from clipwarden.store.engine import create_engine, read, write
 from records import START, account
 
@@ -33,3 +34,21 @@ def test_a_key_that_is_switched_off_opens_nothing(engine: Engine) -> None:
         values = {"id": ids.new_id(), "account_id": owner.id, "key": "k2", "secret": "s", "created_at": START}
         conn.execute(sa.insert(schema.api_keys).values(**values, enabled=False))
         assert accounts.by_key(conn, "k2") is None
+
+
+def test_a_key_can_be_given_up_once_all_is_sealed_anew(engine: Engine) -> None:
+    url, old, new = engine.url.render_as_string(hide_password=False), new_key(), new_key()
+
+    def opened(*keys: str) -> Engine:
+        return create_engine(DatabaseSettings.model_validate({"url": url, "secret_keys": ",".join(keys)}))
+
+    with write(opened(old)) as conn:
+        made = accounts.ensure(conn, name="shop", api_key="k", api_secret="very secret", now=START)
+        further = {"id": ids.new_id(), "account_id": made.id, "key": "k2", "secret": "another", "created_at": START}
+        conn.execute(sa.insert(schema.api_keys).values(**further, enabled=True))
+    assert resealing.reseal(opened(new, old)) == 2
+    with read(opened(new)) as conn:
+        assert accounts.by_key(conn, "k") == (made, "very secret")
+        assert accounts.by_key(conn, "k2") == (made, "another")
+    with pytest.raises(errors.ConfigurationError, match="SECRET_KEYS lacks"):
+        resealing.reseal(opened(old))

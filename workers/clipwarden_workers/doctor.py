@@ -20,7 +20,7 @@ from clipwarden.moderation import Kind, Location
 from clipwarden.policy import Policy
 from clipwarden.settings import S3IntakeSettings, Settings
 from clipwarden.store.engine import create_engine
-from clipwarden.store.migrating import require_current
+from clipwarden.store.migrating import require_usable
 from clipwarden_workers import pool_checks, pools, queue_checks, s3_events
 from clipwarden_workers.bus import Queue
 from clipwarden_workers.findings import Doubtful, Finding, Level, find
@@ -85,7 +85,7 @@ def _shown(found: Finding) -> dict[str, Any]:
 def _database(settings: Settings) -> str:
     engine = create_engine(settings.database)
     try:
-        require_current(engine)
+        require_usable(engine)
         return f"{engine.dialect.name}, schema is current"
     finally:
         engine.dispose()
@@ -130,7 +130,7 @@ def _s3_intake(settings: Settings) -> str:
     """Compose the message that an event of S3 leads to, as workers would."""
     engine = create_engine(settings.database)
     try:
-        require_current(engine)
+        require_usable(engine)
         options = s3_events.options(settings.s3_intake, engine)
     finally:
         engine.dispose()

@@ -8,7 +8,7 @@ from clipwarden.moderation import Location
 from clipwarden.settings import Settings
 from clipwarden.store import pools as rows
 from clipwarden.store.engine import create_engine, read
-from clipwarden.store.migrating import require_current
+from clipwarden.store.migrating import require_usable
 from clipwarden_workers.findings import Doubtful
 from clipwarden_workers.pools import Pool
 
@@ -48,7 +48,7 @@ def forgotten(settings: Settings, known: dict[str, Pool]) -> str:
     """Check that nothing waits for a pool that the settings do not name any more; raises Doubtful."""
     engine = create_engine(settings.database)
     try:
-        require_current(engine)
+        require_usable(engine)
         with read(engine) as conn:
             waiting = {pool.name: rows.unfinished(conn, pool.name) for pool in rows.every(conn)}
     finally:

@@ -8,7 +8,7 @@ import dramatiq
 from clipwarden import errors, logs, tracing
 from clipwarden.settings import Settings
 from clipwarden.store.engine import write
-from clipwarden.store.migrating import require_current
+from clipwarden.store.migrating import require_usable
 from clipwarden_workers import actors, completions, pools, s3_events, sqs
 from clipwarden_workers.bus import Queue
 from clipwarden_workers.dispatcher import Dispatcher
@@ -87,7 +87,7 @@ def _prepare(services: Services, stop: threading.Event) -> bool:
     counted = [(pool, pools.slots(pool)) for pool in services.pools.values()]
     while not stop.is_set():
         try:
-            require_current(services.engine)
+            require_usable(services.engine)
             with write(services.engine) as conn:
                 pools.register(conn, counted, services.clock)
         except errors.StoreUnavailable as exc:

@@ -10,7 +10,7 @@ from clipwarden import logs
 from clipwarden.moderation import Moderation
 from clipwarden.settings import Settings
 from clipwarden.store.engine import create_engine
-from clipwarden.store.migrating import require_current
+from clipwarden.store.migrating import require_usable
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def connected() -> Iterator[tuple[Settings, Engine]]:
     logs.configure(settings.log)
     engine = create_engine(settings.database)
     try:
-        require_current(engine)
+        require_usable(engine)
         yield settings, engine
     finally:
         engine.dispose()

@@ -20,7 +20,7 @@ from clipwarden.settings import Settings
 from clipwarden.store import operations
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine
-from clipwarden.store.migrating import require_current
+from clipwarden.store.migrating import require_usable
 from clipwarden.store.operations import Operations, Rates
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Watch:
 
     def _operations(self) -> Operations:
         if not self._current:
-            require_current(self.engine)
+            require_usable(self.engine)
             self._current = True
         return operations.look(self.engine, self.clock)
 

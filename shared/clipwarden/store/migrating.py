@@ -1,4 +1,4 @@
-"""Leading a database to the schema that this code was written for, and refusing to work on any other."""
+"""Leading a database to the schema that this code was written for, and refusing to work on one that it cannot use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
 from clipwarden.store.engine import begun, read, write
+from clipwarden.store.schema import schema_floor
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -51,15 +52,28 @@ def newest() -> str:
     return max(path.name.partition("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*_*.py"))
 
 
-def require_current(engine: Engine) -> None:
-    """Raise ConfigurationError unless the database has exactly this code's schema."""
+def require_usable(engine: Engine) -> None:
+    """Raise ConfigurationError unless this code works with the database: of its own schema, or a later that allows it.
+
+    While a new release is rolled out, processes of the one before work and start on the new schema.
+    """
     present, needed = revision(engine), newest()
-    if present == needed:
+    if present == needed or (present is not None and present > needed >= _oldest(engine)):
         return
+    if present is not None and present > needed:
+        raise errors.ConfigurationError(
+            f"the database's schema is {present}, and this clipwarden, of {needed}, is too old for it: run a newer one"
+        )
     raise errors.ConfigurationError(
         f"the database's schema is {present or 'empty'}, and this clipwarden works with {needed}: "
-        "run `clipwarden migrate` of the newest version in use"
+        "run `clipwarden migrate`"
     )
+
+
+def _oldest(engine: Engine) -> str:
+    """Return the oldest revision whose code works with the database's schema."""
+    with read(engine) as conn:
+        return str(conn.execute(sa.select(schema_floor.c.revision)).scalar_one())
 
 
 def config(connection: Connection | Engine | None = None) -> "Config":

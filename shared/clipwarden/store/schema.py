@@ -124,6 +124,9 @@ def _rotating(name: str) -> tuple[sa.Column[Any], ...]:
     return _optional(name, Sealed), _optional(f"{name}_before", Sealed), _optional(f"{name}_until", UtcDateTime)
 
 
+# The oldest revision whose code works with this schema: one row, which migrations raise that take something away.
+schema_floor = sa.Table("schema_floor", metadata, sa.Column("revision", sa.Text, primary_key=True))
+
 accounts = sa.Table(
     "accounts",
     metadata,

@@ -1,0 +1,87 @@
+"""Releases are rolled out beside each other: migrations take nothing away that the code before needs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from clipwarden import errors
+from clipwarden.moderation import Status
+from clipwarden.store import migrating, schema
+from clipwarden.store.engine import write
+from fixtures.gateway import Gateway
+from fixtures.pipeline import Pipeline
+from sdk import shown, upload
+
+VERSIONS = Path(migrating.__file__).parent / "migrations" / "versions"
+#: From here on, releases work on the schema of the next one.
+FIRST = "0021"
+#: What code that does not know of it never notices, if a new column may be empty or has a default.
+EXPANDING = {"create_table", "create_index", "add_column", "bulk_insert", "f"}
+
+
+def _migrations() -> list[Path]:
+    return sorted(path for path in VERSIONS.glob("[0-9]*.py") if path.name >= FIRST)
+
+
+def _upgrade(module: ast.Module) -> ast.FunctionDef:
+    return next(node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade")
+
+
+def _operations(module: ast.Module) -> dict[str, list[ast.Call]]:
+    """Return what a migration does, by the names of Alembic's operations."""
+    found: dict[str, list[ast.Call]] = {}
+    for node in ast.walk(_upgrade(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            if isinstance(owner, ast.Name) and owner.id in {"op", "batch"}:
+                found.setdefault(node.func.attr, []).append(node)
+    return found
+
+
+def _raises_the_floor(module: ast.Module) -> bool:
+    return "schema_floor" in ast.unparse(_upgrade(module)) and "sa.update" in ast.unparse(_upgrade(module))
+
+
+@pytest.mark.parametrize("path", _migrations(), ids=lambda path: path.stem)
+def test_a_migration_only_adds_or_says_which_code_it_leaves_behind(path: Path) -> None:
+    module = ast.parse(path.read_text())
+    operations = _operations(module)
+    contracting = set(operations) - EXPANDING
+    assert not contracting or _raises_the_floor(module), f"{path.name} does {sorted(contracting)}: see CONTRIBUTING.md"
+    for call in operations.get("add_column", []):
+        told = ast.unparse(call)
+        assert "nullable=True" in told or "server_default=" in told, f"{path.name}: {told}"
+
+
+def _of_the_next_release(engine: Engine, floor: str) -> None:
+    """Lead the schema to one that only the next release knows of."""
+    with write(engine) as conn:
+        for table in ("moderations", "assets", "accounts", "deliveries"):
+            conn.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN of_the_next_release TEXT")
+            conn.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN counted INTEGER NOT NULL DEFAULT 0")
+            conn.exec_driver_sql(f"CREATE INDEX ix_{table}_next ON {table} (counted)")
+        conn.exec_driver_sql("CREATE TABLE next_release (id TEXT PRIMARY KEY)")
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        conn.execute(sa.update(schema.schema_floor).values(revision=floor))
+
+
+def test_this_release_works_on_the_schema_of_the_next_one(gateway: Gateway, pipeline: Pipeline) -> None:
+    before = pipeline.submit()
+    _of_the_next_release(pipeline.services.engine, migrating.newest())
+    migrating.require_usable(pipeline.services.engine)
+    after = pipeline.submit("rotated")
+    assert {pipeline.decided(one).status for one in (before, after)} == {Status.APPROVED}
+    assert pipeline.receiver.wait_for(after, within=20) is not None
+    upload(gateway, "clip", moderation="manual")
+    assert shown(gateway, "clip")["public_id"] == "clip"
+
+
+def test_a_release_that_is_left_behind_says_so(engine: Engine) -> None:
+    _of_the_next_release(engine, "9998")
+    with pytest.raises(errors.ConfigurationError, match="too old for it: run a newer one"):
+        migrating.require_usable(engine)
+    with pytest.raises(errors.ConfigurationError, match="not one that this clipwarden knows"):
+        migrating.upgrade(engine)
