@@ -15,6 +15,7 @@ from clipwarden.settings import Settings
 from clipwarden.store import accounts, assets, moderations, pools
 from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
+from clipwarden_workers.services import Services
 from fixtures.pipeline import REGION, SECRET, Pipeline, running_services
 from fixtures.postgres import Server
 from waiting import eventually
@@ -50,9 +51,9 @@ def _run(server: Server, program: str, *words: str) -> None:
     subprocess.run([str(server.binaries / program), *there, *words], check=True, capture_output=True)
 
 
-def _slots(pipeline: Pipeline, number: int) -> None:
-    with write(pipeline.services.engine) as conn:
-        pools.ensure(conn, REGION, number, pipeline.services.clock.now())
+def _slots(services: Services, number: int) -> None:
+    with write(services.engine) as conn:
+        pools.ensure(conn, REGION, number, services.clock.now())
 
 
 def test_a_restored_database_ends_what_it_had_begun_and_pays_nothing_twice(
@@ -63,12 +64,14 @@ def test_a_restored_database_ends_what_it_had_begun_and_pays_nothing_twice(
 ) -> None:
     done = pipeline.submit()
     assert pipeline.decided(done).status is Status.APPROVED
-    pipeline.endpoint.tell(Script.model_validate({"labels": NUDE, "seconds": 1}))
-    _slots(pipeline, 1)
-    running, waiting = pipeline.submit("rotated"), pipeline.submit("mov")
+    pipeline.endpoint.tell(Script.model_validate({"labels": NUDE, "seconds": 3}))
+    running = pipeline.submit("rotated")
     pipeline.when(running, Stage.ANALYSING)
+    _slots(pipeline.services, 0)
+    waiting = pipeline.submit("mov")
     pipeline.when(waiting, Stage.QUEUED)
     restored = _backed_up(pipeline, request, tmp_path)
+    _slots(pipeline.services, 1)
     # After the backup both are judged, and rejected bytes are moved; all of that is forgotten.
     for one in (running, waiting):
         assert pipeline.decided(one).status is Status.REJECTED
@@ -78,6 +81,7 @@ def test_a_restored_database_ends_what_it_had_begun_and_pays_nothing_twice(
     pipeline_settings["redis"]["namespace"] = "{another}"
     with ExitStack() as stack:
         services = running_services(stack, Settings.model_validate(pipeline_settings))
+        _slots(services, 1)
 
         def statuses() -> list[Status]:
             with read(services.engine) as conn:
