@@ -12,7 +12,7 @@ from cloudinary import api
 
 from clipwarden import errors
 from clipwarden.media.folder import FolderStore
-from clipwarden.moderation import Asset, Location, Placement, Scope, Stage
+from clipwarden.moderation import Asset, Location, Placement, Scope, Stage, Status
 from clipwarden.store import assets, erasures, moderations, remains, schema
 from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
@@ -31,6 +31,8 @@ def pipeline_settings(pipeline_settings: dict[str, dict[str, Any]]) -> dict[str,
     """Reuse labels; a lease that is short is waited for when something was under way."""
     pipeline_settings["rekognition"]["reuse_window"] = 3600
     pipeline_settings["worker"]["lease"] = 1
+    # Nobody looks for what is old while a test lasts.
+    pipeline_settings["retention"] = {"labels": 0.001}
     return pipeline_settings
 
 
@@ -235,3 +237,48 @@ def test_a_store_that_is_away_is_tried_again(gateway: Gateway, monkeypatch: pyte
     monkeypatch.setattr(FolderStore, "purge", purges)
     _erased(gateway, asset.id)
     assert len(refusals) == 2
+
+
+def _asked(gateway: Gateway, asset: Asset, scope: Scope) -> None:
+    """Ask for a part to be erased, and wait until that is done."""
+    with write(gateway.services.engine) as conn:
+        assert erasures.ask(conn, asset, scope, by="retention", now=gateway.services.clock.now())
+
+    def waits() -> bool:
+        with read(gateway.services.engine) as conn:
+            return conn.execute(sa.select(schema.erasures.c.id)).first() is not None
+
+    eventually(lambda: not waits())
+
+
+def test_rejected_bytes_that_are_past_their_time_cannot_be_brought_back(gateway: Gateway) -> None:
+    gateway.pipeline.endpoint.tell(Script.model_validate({"labels": NUDE}))
+    asset, _ = _judged(gateway, backup=True)
+    _asked(gateway, asset, Scope.BYTES)
+    after = _asset(gateway, asset.id)
+    assert after.deleted_at is not None
+    assert [path for path in _files(gateway) if "quarantine" in path] == []
+    answer = api.restore_by_asset_ids([asset.id.replace("-", "")], **gateway.cloud)
+    assert answer[asset.id.replace("-", "")] == {"error": "no_backup"}
+    with read(gateway.services.engine) as conn:  # The verdict stays.
+        assert [one.status for one in moderations.of_asset(conn, asset.id, limit=2)] == [Status.REJECTED]
+
+
+def test_bytes_that_were_approved_meanwhile_stay(gateway: Gateway) -> None:
+    asset, url = _judged(gateway)
+    _asked(gateway, asset, Scope.BYTES)
+    assert _asset(gateway, asset.id).deleted_at is None
+    assert bytes_at(url, gateway) is not None
+
+
+def test_labels_that_are_past_their_time_go_and_verdicts_stay(gateway: Gateway) -> None:
+    asset, _ = _judged(gateway)
+    assert [path for path in _files(gateway) if "labels/" in path] != []
+    _asked(gateway, asset, Scope.LABELS)
+    assert [path for path in _files(gateway) if "labels/" in path] == []
+    with read(gateway.services.engine) as conn:
+        [one] = moderations.of_asset(conn, asset.id, limit=2)
+        assert conn.execute(sa.select(schema.gists)).all() == []
+    assert (one.status, one.labels_key, one.verdict is not None) == (Status.APPROVED, None, True)
+    shown = JsonApi(url=gateway.url).get(f"/v1/moderations/{one.id}/labels")
+    assert shown.status in {404, 409}
