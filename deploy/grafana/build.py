@@ -322,6 +322,14 @@ ACCOUNT = Dashboard(
                     asks={"jobs": "sum(increase(clipwarden_labels_reused_total[1h]))"},
                     says="Of all accounts.",
                 ),
+                Panel(
+                    title="Erased, and past its time",
+                    asks={
+                        "erased: {{scope}}": "sum by (scope) (increase(clipwarden_erased_total[1h]))",
+                        "past its time: {{what}}": "sum by (what) (increase(clipwarden_forgotten_total[1h]))",
+                    },
+                    says="Of all accounts.",
+                ),
             ],
         ),
     ],

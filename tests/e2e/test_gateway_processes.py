@@ -102,7 +102,7 @@ def test_it_goes_on_when_a_process_dies(tmp_path: Path, clips: Clips) -> None:
         uploads = (
             'clipwarden_http_requests_total{method="POST",route="/v1_1/{cloud}/{resource_type}/upload",status="200"}'
         )
-        assert gateway.total(uploads) == 5
+        eventually(lambda: gateway.total(uploads) == 5)  # An answer is counted once it has gone out.
         assert gateway.total("clipwarden_uploaded_bytes_total") > 5 * clips("plain").stat().st_size
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"{gateway.url}/made/up/path", timeout=5)

@@ -39,8 +39,11 @@ def test_a_key_that_is_switched_off_opens_nothing(engine: Engine) -> None:
 def test_a_key_can_be_given_up_once_all_is_sealed_anew(engine: Engine) -> None:
     url, old, new = engine.url.render_as_string(hide_password=False), new_key(), new_key()
 
+    made_here: list[Engine] = []
+
     def opened(*keys: str) -> Engine:
-        return create_engine(DatabaseSettings.model_validate({"url": url, "secret_keys": ",".join(keys)}))
+        made_here.append(create_engine(DatabaseSettings.model_validate({"url": url, "secret_keys": ",".join(keys)})))
+        return made_here[-1]
 
     with write(opened(old)) as conn:
         made = accounts.ensure(conn, name="shop", api_key="k", api_secret="very secret", now=START)
@@ -52,3 +55,5 @@ def test_a_key_can_be_given_up_once_all_is_sealed_anew(engine: Engine) -> None:
         assert accounts.by_key(conn, "k2") == (made, "another")
     with pytest.raises(errors.ConfigurationError, match="SECRET_KEYS lacks"):
         resealing.reseal(opened(old))
+    for one in made_here:
+        one.dispose()

@@ -74,9 +74,10 @@ def known_id(gateway: Gateway, operation: Operation, decided: Moderation) -> str
         return begun(gateway)
     if operation.about == "moderation":
         return decided.id
-    if operation.about == "asset":
-        return decided.asset_id
     api = JsonApi(url=gateway.url)
+    if operation.about == "asset":
+        assert api.send("DELETE", f"/v1/assets/{decided.asset_id}", None).status == 202
+        return decided.asset_id
     api.post("/v1/endpoints", {"url": gateway.pipeline.receiver.url})
     (endpoint,) = (
         one["id"] for one in api.get("/v1/endpoints").json["items"] if one["url"] == gateway.pipeline.receiver.url
