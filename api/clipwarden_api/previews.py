@@ -51,9 +51,10 @@ def _find(services: Services, cloud: str, asked: Parameters, name: library.Name)
         asset = library.by_name(conn, caller.account.id, name)
     if asset is None or asset.deleted_at is not None or asset.location is None:
         raise not_found(name.public_id)
-    # While bytes are moved, they are at one place or at both.
+    # While bytes are moved, they are at one place or at both: what was at neither has come back between two looks.
     quarantine = placing.quarantine(services.settings.media.bucket, asset)
-    stored = find(services.media, asset.location) or find(services.media, quarantine)
+    places = (asset.location, quarantine, asset.location)
+    stored = next(filter(None, (find(services.media, place) for place in places)), None)
     if stored is None:
         raise not_found(name.public_id)
     return asset, stored
