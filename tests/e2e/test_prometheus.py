@@ -37,7 +37,7 @@ DRUGS = {"path": ["Drugs & Tobacco", "Products"], "confidence": 99}
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> Iterator[Stack]:
-    """Run a stack in which a video was rejected, told of, and brought back by a human; others wait."""
+    """Run a stack in which a video was rejected, told of, and brought back by a human; others wait, or are erased."""
     data = tmp_path_factory.mktemp("stack")
     patience = (("CLIPWARDEN_WORKER__STUCK_AFTER", "3"),)
     stack = Stack(Options(data=data, analyser="scripted", log_level="error", environment=patience), report=print)
@@ -48,12 +48,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> Iterator[St
         with Client(stack.redis_url) as client:
             moderation_id = client.enqueue("s3://clipwarden/in.mp4", notification_url=receiver.url)
             # And others that wait: for a human, and for a receiver that is not there.
+            erased_id = client.enqueue("s3://clipwarden/in.mp4", moderation="manual")
             client.enqueue("s3://clipwarden/in.mp4", moderation="manual", notification_url=receiver.url)
             client.enqueue("s3://clipwarden/none.mp4", notification_url=f"http://127.0.0.1:{free_port()}/")
         assert receiver.wait_for(moderation_id, within=60) is not None
         kept = stack.secrets()
         api = JsonApi(url=f"{stack.gateway_url}/v1", key=kept.api_key, secret=kept.api_secret)
         assert api.post(f"/moderations/{moderation_id}/override", {"verdict": "approved"}).status == 200
+        asset_id = api.get(f"/moderations/{erased_id}").json["asset"]["asset_id"]
+        assert api.send("DELETE", f"/assets/{asset_id}", None).status == 202
         yield stack
 
 

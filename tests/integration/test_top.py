@@ -130,7 +130,7 @@ def test_what_is_away_is_said_and_what_was_seen_last_stays(watch: Watch, tmp_pat
 
 def test_a_database_of_another_schema_is_refused_and_not_asked_again(watch: Watch) -> None:
     with write(watch.engine) as conn:
-        conn.execute(sa.text("UPDATE alembic_version SET version_num = 'unknown'"))
+        conn.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with pytest.raises(errors.ConfigurationError):
         watch.look()
 
