@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from clipwarden import errors
 from clipwarden.media import prober as probers
 from clipwarden.media.folder import FolderStore
+from clipwarden.media.forking import ForkServer
 from clipwarden.media.links import Links
 from clipwarden.media.poster import MOST
 from clipwarden.media.probe import MAX_BYTES, probe
@@ -27,6 +29,7 @@ from clipwarden.media.store import Stored
 from clipwarden.moderation import Facts, Location
 from clipwarden.settings import MediaSettings
 from clipwarden_local.demo import samples
+from living import children_of
 from waiting import eventually
 
 Clips = Callable[[str], Path]
@@ -35,6 +38,13 @@ Clips = Callable[[str], Path]
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "media", Links("http://media.test", b"secret"))
+
+
+def children(program: str) -> list[str]:
+    """Return the command of a fork server whose children do this, and speak by standard input and output."""
+    task = f"import os, sys; os.dup2(0, 1); exec({program!r}); sys.stdout.flush()"
+    served = f"from clipwarden.media.forked import serve; serve(lambda parent: exec({task!r}), {{}})"
+    return [sys.executable, "-I", "-c", served]
 
 
 @pytest.fixture
@@ -91,7 +101,7 @@ def test_a_child_that_answers_nonsense_instead_of_a_poster_spoils_nothing_else(
     facts = json.dumps({"facts": asdict(_facts())})
     end = "" if said == "no line" else "\n"
     lying = f"import sys; sys.stdin.readline(); print({facts!r}); print({said!r}, end={end!r})"
-    monkeypatch.setattr(probers, "_ARGV", [sys.executable, "-c", lying])
+    monkeypatch.setattr(probers, "_ARGV", children(lying))
     prober = Prober(store)
     looked = prober.look(_put(store, clips("plain").read_bytes()))
     prober.close()
@@ -221,19 +231,75 @@ def test_an_object_that_vanished_is_not_found_and_the_next_one_is_probed(
     assert prober.probe(_put(store, clips("plain").read_bytes())) == _facts()
 
 
-def test_a_spare_child_that_died_is_replaced_and_none_is_left_behind(
+#: What a child does first that was given a video: it asks for bytes.
+READ = """print('{"read": [0, 1]}', flush=True)"""
+
+
+def test_what_children_are_forked_from_is_replaced_when_it_died_and_not_left_behind(
     store: FolderStore, prober: Prober, clips: Clips
 ) -> None:
+    stored = _put(store, clips("plain").read_bytes())
     prober.warm()
-    spare = prober._spare
-    assert spare is not None
-    os.kill(spare.pid, signal.SIGKILL)
-    eventually(lambda: spare.poll() is not None)
-    assert prober.probe(_put(store, clips("plain").read_bytes())) == _facts()
-    last = prober._spare
+    first = _server(prober)
+    os.kill(first.pid, signal.SIGKILL)
+    eventually(lambda: not first.runs())
+    assert prober.probe(stored) == _facts()
+    second = _server(prober)
+    assert prober.probe(stored) == _facts()
+    assert _server(prober) is second
     prober.close()
-    assert last is not None
-    assert last.poll() is not None
+    assert (first.runs(), second.runs()) == (False, False)
+
+
+def test_none_is_forked_any_more_from_where_one_has_crashed_and_others_there_go_on(
+    store: FolderStore, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = _put(store, clips("plain").read_bytes())
+    sound, prober = list(probers._ARGV), Prober(store)
+    monkeypatch.setattr(probers, "_ARGV", children(f"{READ}; os.kill(os.getpid(), 11)"))
+    prober.warm()
+    crashing = _server(prober)
+    waiting = crashing.fork(patience=60)
+    with pytest.raises(errors.MediaRefused):
+        prober.probe(stored)
+    monkeypatch.setattr(probers, "_ARGV", sound)
+    assert prober.probe(stored) == _facts()
+    assert _server(prober) is not crashing
+    with waiting:
+        assert waiting.receive() == {"read": [0, 1]}
+    prober.close()
+    assert not crashing.runs()
+
+
+def test_a_video_is_put_off_when_nothing_can_be_started_that_looks_at_it(
+    store: FolderStore, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = _put(store, clips("plain").read_bytes())
+    for broken in ([sys.executable, "-c", ""], children("os._exit(0)")):
+        monkeypatch.setattr(probers, "_ARGV", broken)
+        with closing(Prober(store)) as prober, pytest.raises(errors.MediaUnavailable):
+            prober.probe(stored)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process cannot see another's")
+def test_a_child_has_nothing_but_its_conversation(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "of the worker")
+    prober.warm()
+    with _server(prober).fork(patience=60) as child:
+        child.send(b"100\n")
+        assert child.receive() == {"read": [0, 100]}  # Hence its limits and files are what they stay.
+        [pid] = children_of(_server(prober).pid)
+        of_child = Path(f"/proc/{pid}")
+        assert (of_child / "environ").read_bytes() == b""
+        open_files = {file.name: str(file.readlink()) for file in (of_child / "fd").iterdir()}
+        assert open_files.pop("0").startswith("socket:")
+        assert open_files == {"1": "/dev/null", "2": "/dev/null"}
+        assert len(list(Path(f"/proc/{_server(prober).pid}/task").iterdir())) == 1
+
+
+def _server(prober: Prober) -> ForkServer:
+    assert prober._server is not None
+    return prober._server
 
 
 @pytest.mark.parametrize(
@@ -254,7 +320,7 @@ def test_a_spare_child_that_died_is_replaced_and_none_is_left_behind(
 def test_a_child_that_crashes_loops_or_lies_costs_one_video_and_nothing_else(
     store: FolderStore, clips: Clips, program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probers, "_ARGV", [probers._ARGV[0], "-I", "-c", program])
+    monkeypatch.setattr(probers, "_ARGV", children(f"{READ}; {program}"))
     prober = Prober(store, patience=20)
     try:
         with pytest.raises(errors.MediaRefused):
@@ -266,7 +332,7 @@ def test_a_child_that_crashes_loops_or_lies_costs_one_video_and_nothing_else(
 def test_a_probe_that_waits_too_long_is_put_off_for_the_video_is_not_at_fault(
     store: FolderStore, clips: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probers, "_ARGV", [probers._ARGV[0], "-I", "-c", "import time; time.sleep(600)"])
+    monkeypatch.setattr(probers, "_ARGV", children(f"{READ}; import time; time.sleep(600)"))
     prober = Prober(store, patience=0.5)
     try:
         with pytest.raises(errors.MediaUnavailable):
