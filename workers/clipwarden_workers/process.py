@@ -16,6 +16,9 @@ from clipwarden_workers.services import Services, build
 
 log = logs.logger(__name__)
 
+#: Milliseconds after which an idle thread looks whether it is to end; messages wake it at once.
+_IDLE_MS = 500
+
 
 def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Event) -> None:
     """Work on the queues until told to stop; running actors then get the time that the settings give them."""
@@ -61,7 +64,7 @@ def consumers(services: Services, queues: Collection[Queue]) -> list[dramatiq.Wo
             services.broker,
             queues={str(queue) for queue in group},
             worker_threads=threads.get(group[0], settings.worker.threads),
-            worker_timeout=settings.worker.hop_timeout_ms,
+            worker_timeout=_IDLE_MS,
         )
         for group in groups
         if group
