@@ -24,6 +24,7 @@ from typing import Any
 from cloudinary.utils import sign_request
 
 from bench import report
+from clipwarden_local import private_redis
 from clipwarden_local.stack import free_port
 
 _BOUNDARY = "bench"
@@ -76,7 +77,7 @@ def main() -> None:
 def measure(folder: Path, mib: int, at_once: int, small: int) -> dict[str, Any]:
     """Return the figures of both servers."""
     found: dict[str, Any] = {}
-    with _gateway(folder) as gateway, _plain() as plain:
+    with _redis(folder / "redis") as redis_url, _gateway(folder, redis_url) as gateway, _plain() as plain:
         for count in (1, at_once):
             for name, server in (("gateway", gateway), ("plain", plain)):
                 found |= _large(f"{count} x {mib} MiB, {name}", server, mib, count)
@@ -156,14 +157,28 @@ def _form(server: Server, filename: str) -> tuple[bytes, bytes]:
 
 
 @contextmanager
-def _gateway(folder: Path) -> Iterator[Server]:
+def _redis(folder: Path) -> Iterator[str]:
+    """Give the URL of a Redis for the time of the block."""
+    port = free_port()
+    folder.mkdir()
+    command = private_redis.server_command(private_redis.find_server(), data=folder, port=port)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            private_redis.wait_until_ready(url := f"redis://127.0.0.1:{port}/0", deadline=20)
+            yield url
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def _gateway(folder: Path, redis_url: str) -> Iterator[Server]:
     port = free_port()
     (folder / "media" / "clipwarden").mkdir(parents=True)
     env = {
         **os.environ,
         "CLIPWARDEN_DATABASE__URL": f"sqlite:///{folder / 'clipwarden.db'}",
         "CLIPWARDEN_MEDIA__ROOT": str(folder / "media"),
-        "CLIPWARDEN_REDIS__URL": f"redis://127.0.0.1:{free_port()}/0",
+        "CLIPWARDEN_REDIS__URL": redis_url,
         "CLIPWARDEN_REKOGNITION__REGION": "us-east-1",
         "CLIPWARDEN_API__METRICS_PORT": "0",
         "CLIPWARDEN_LOG__LEVEL": "error",

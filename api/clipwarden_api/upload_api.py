@@ -47,20 +47,22 @@ async def _upload(request: Request) -> Response:
         return await _receive(request, wanted, chunk)
 
     began: list[str] = []
-    admitted: list[Caller] = []
+    admitted: list[tuple[Values, Caller]] = []
 
     async def on_file(values: Values, filename: str | None, _: str | None) -> Sink:
         # Where the credentials come first, a file is not taken from somebody who has none, or may not upload now.
         if "signature" in values or "authorization" in request.headers:
-            admitted.append(await run_in_threadpool(_admitted, services, request, values))
+            admitted.append((dict(values), await run_in_threadpool(_admitted, services, request, values)))
         began.append(filename or "")
         target = await run_in_threadpool(uploading.place, services)
         return uploading.sink(services, target, limit=limit)
 
     limit = services.settings.media.max_bytes
     async with form.reading(request, services.settings.upload, on_file, limit=limit) as found:
-        # Fields may have come after the file: only now is it known that all of them are signed.
-        caller, signed = await run_in_threadpool(_caller, services, request, found.fields)
+        if admitted and admitted[0][0] == found.fields:
+            caller, signed = admitted[0][1], True
+        else:  # Fields came after the file: only now is it known that all of them are signed.
+            caller, signed = await run_in_threadpool(_caller, services, request, found.fields)
         if not admitted:
             await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.UPLOADS)
         file = None

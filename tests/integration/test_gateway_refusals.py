@@ -6,14 +6,17 @@ import json
 import socket
 import time
 from contextlib import closing
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cloudinary.exceptions import BadRequest
 from cloudinary.utils import sign_request
 
-from clipwarden_api import guarded
+from clipwarden_api import credentials, guarded
 from fixtures.gateway import Gateway
 from fixtures.pipeline import SECRET
+from sdk import upload
 
 # The SDK has no types.
 signed: Any = sign_request
@@ -52,6 +55,23 @@ def form(fields: dict[str, Any], content: bytes = b"") -> bytes:
     ]
     file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
     return b"".join(parts) + file + content + b"\r\n--b--\r\n"
+
+
+def test_a_signature_that_was_good_at_the_beginning_is_good_however_long_the_file_takes(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_fresh = credentials._require_fresh
+    asked: list[str] = []
+
+    def older(stamp: str, now: datetime) -> None:
+        require_fresh(stamp, now + credentials.LIFETIME * timedelta(seconds=2) * len(asked))
+        asked.append(stamp)
+
+    monkeypatch.setattr(credentials, "_require_fresh", older)
+    assert upload(gateway, "film")["public_id"] == "film"
+    assert len(asked) == 1
+    with pytest.raises(BadRequest, match="Stale request"):
+        upload(gateway, "later")
 
 
 def test_whoever_sends_on_still_gets_the_reason(gateway: Gateway) -> None:
