@@ -7,6 +7,7 @@ pytest_plugins = (
     "fixtures.botocore",
     "fixtures.browser",
     "fixtures.clips",
+    "fixtures.endpoint",
     "fixtures.pipeline",
     "fixtures.postgres",
     "fixtures.helm",

@@ -1,13 +1,11 @@
 """The actor ``apply``: bring an asset's bytes to where the verdicts want them, in either direction."""
 
-import structlog
-
-from clipwarden import errors, logs, metrics, placing, tracing
+from clipwarden import errors, logs, placing
 from clipwarden.media.store import Stored
 from clipwarden.moderation import BY_POLICY, Asset, Location, Placement
-from clipwarden.store import assets, audit, leases, schema
+from clipwarden.store import assets, audit, schema
 from clipwarden.store.engine import write
-from clipwarden_workers import backoff
+from clipwarden_workers import chore
 from clipwarden_workers.bus import Step
 from clipwarden_workers.services import Services
 
@@ -16,27 +14,16 @@ log = logs.logger(__name__)
 
 def apply(services: Services, asset_id: str, fence: int) -> None:
     """Move the bytes if they are not where they are wanted; repeating this is harmless, and it ends right."""
-    with write(services.engine) as conn:
-        row = leases.take(
-            conn, schema.assets, asset_id, fence=fence, until=services.lease(services.clock.now()), stages=None
-        )
-    if row is None:
-        metrics.FENCED.labels(Step.APPLY).inc()
-        return
-    asset = assets.parse(row)
-    with (
-        structlog.contextvars.bound_contextvars(asset_id=asset.id),
-        services.claims.holding(schema.assets, asset.id, asset.fence),
-        metrics.timed_turn(Step.APPLY) as tell,
-        tracing.turn(Step.APPLY, asset.id) as span,
-    ):
-        try:
-            _settle(services, asset)
-        except (errors.TransientError, errors.ConfigurationError) as exc:
-            tell(exc.code)
-            if span is not None:
-                span.tell(exc.code)
-            _postpone(services, asset, exc)
+    chore.turn(
+        services,
+        Step.APPLY,
+        schema.assets,
+        asset_id,
+        fence,
+        parse=lambda _, row: assets.parse(row),
+        about=lambda asset: {"asset_id": asset.id},
+        work=_settle,
+    )
 
 
 def _settle(services: Services, asset: Asset) -> None:
@@ -84,12 +71,3 @@ def _record(services: Services, asset: Asset, action: str, detail: dict[str, str
                 detail=detail,
             )
     services.wake.set()
-
-
-def _postpone(services: Services, asset: Asset, fault: errors.ClipwardenError) -> None:
-    now, faults = services.clock.now(), asset.faults + 1
-    pause = backoff.wait(faults, services.settings.worker.fault_wait)
-    with write(services.engine) as conn:
-        leases.advance(conn, schema.assets, asset.id, fence=asset.fence, now=now, due_at=now + pause, faults=faults)
-    metrics.FAULTS.labels(Step.APPLY, fault.code).inc()
-    log.warning("step postponed", step=Step.APPLY, code=fault.code, reason=str(fault), faults=faults)

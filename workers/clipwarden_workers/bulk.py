@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from clipwarden import decisions, errors, labels, logs, metrics, rejudgement
+from clipwarden import decisions, errors, labels, logs, rejudgement
 from clipwarden.moderation import Moderation, Status
 from clipwarden.store import bulk as jobs
 from clipwarden.store import leases, moderations, retrying, reviews, schema
 from clipwarden.store.bulk import Action, Item, Job, Skipped
 from clipwarden.store.engine import read, write
-from clipwarden_workers import backoff
+from clipwarden_workers import chore
 from clipwarden_workers.bus import Step
 from clipwarden_workers.services import Services
 
@@ -28,22 +28,16 @@ _REFUSED = (errors.Conflict, errors.NotFound, errors.PolicyError, errors.MediaNo
 
 def bulk(services: Services, job_id: str, fence: int) -> None:
     """Work on a job for a turn; repeating this is harmless."""
-    until = services.lease(services.clock.now())
-    with write(services.engine) as conn:
-        row = leases.take(conn, schema.bulk_jobs, job_id, fence=fence, until=until)
-        job = jobs.by_id(conn, job_id) if row is not None else None
-    if job is None:
-        metrics.FENCED.labels(Step.BULK).inc()
-        return
-    with (
-        services.claims.holding(schema.bulk_jobs, job.id, job.fence),
-        metrics.timed_turn(Step.BULK) as tell,
-    ):
-        try:
-            _work(services, job)
-        except (errors.TransientError, errors.ConfigurationError) as exc:
-            tell(exc.code)
-            _postpone(services, job, exc)
+    chore.turn(
+        services,
+        Step.BULK,
+        schema.bulk_jobs,
+        job_id,
+        fence,
+        parse=lambda conn, row: jobs.by_id(conn, row["id"]),
+        about=lambda job: {"bulk_job_id": job.id},
+        work=_work,
+    )
 
 
 def _work(services: Services, job: Job) -> None:
@@ -141,13 +135,4 @@ def _end(services: Services, job: Job) -> None:
     now = services.clock.now()
     with write(services.engine) as conn:
         leases.advance(conn, schema.bulk_jobs, job.id, fence=job.fence, now=now, due_at=None, ended_at=now)
-    log.info("bulk job ended", job_id=job.id, action=job.action, total=job.total)
-
-
-def _postpone(services: Services, job: Job, fault: errors.ClipwardenError) -> None:
-    now, faults = services.clock.now(), job.faults + 1
-    due_at = now + backoff.wait(faults, services.settings.worker.fault_wait)
-    with write(services.engine) as conn:
-        leases.advance(conn, schema.bulk_jobs, job.id, fence=job.fence, now=now, due_at=due_at, faults=faults)
-    metrics.FAULTS.labels(Step.BULK, fault.code).inc()
-    log.warning("step postponed", step=Step.BULK, code=fault.code, reason=str(fault), faults=faults)
+    log.info("bulk job ended", action=job.action, total=job.total)

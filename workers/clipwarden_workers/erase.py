@@ -2,16 +2,15 @@
 
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import Connection
 
-from clipwarden import errors, logs, metrics, placing, tracing
+from clipwarden import errors, logs, metrics, placing
 from clipwarden.moderation import Asset, Location, Placement, Scope
 from clipwarden.store import assets, erasures, leases, library, posters, remains, schema
 from clipwarden.store.engine import read, write
 from clipwarden.store.erasures import Erasure
 from clipwarden.store.remains import Remains
-from clipwarden_workers import backoff
+from clipwarden_workers import chore
 from clipwarden_workers.bus import Step
 from clipwarden_workers.services import Services
 
@@ -20,26 +19,16 @@ log = logs.logger(__name__)
 
 def erase(services: Services, erasure_id: str, fence: int) -> None:
     """Erase once nobody works on the asset any more; repeating this is harmless, and it ends right."""
-    until = services.lease(services.clock.now())
-    with write(services.engine) as conn:
-        row = leases.take(conn, schema.erasures, erasure_id, fence=fence, until=until)
-    if row is None:
-        metrics.FENCED.labels(Step.ERASE).inc()
-        return
-    erasure = erasures.parse(row)
-    with (
-        structlog.contextvars.bound_contextvars(asset_id=erasure.asset_id),
-        services.claims.holding(schema.erasures, erasure.id, erasure.fence),
-        metrics.timed_turn(Step.ERASE) as tell,
-        tracing.turn(Step.ERASE, erasure.asset_id) as span,
-    ):
-        try:
-            _WORK[erasure.scope](services, erasure)
-        except (errors.TransientError, errors.ConfigurationError) as exc:
-            tell(exc.code)
-            if span is not None:
-                span.tell(exc.code)
-            _fail(services, erasure, exc)
+    chore.turn(
+        services,
+        Step.ERASE,
+        schema.erasures,
+        erasure_id,
+        fence,
+        parse=lambda _, row: erasures.parse(row),
+        about=lambda erasure: {"asset_id": erasure.asset_id},
+        work=lambda services, erasure: _WORK[erasure.scope](services, erasure),
+    )
 
 
 def _asset(services: Services, erasure: Erasure) -> None:
@@ -146,12 +135,3 @@ def _tell(services: Services, erasure: Erasure, *, done: bool) -> None:
     if done:
         metrics.ERASED.labels(erasure.scope).inc()
         log.info("erased", scope=erasure.scope)
-
-
-def _fail(services: Services, erasure: Erasure, fault: errors.ClipwardenError) -> None:
-    now, faults = services.clock.now(), erasure.faults + 1
-    due_at = now + backoff.wait(faults, services.settings.worker.fault_wait)
-    with write(services.engine) as conn:
-        leases.advance(conn, schema.erasures, erasure.id, fence=erasure.fence, now=now, due_at=due_at, faults=faults)
-    metrics.FAULTS.labels(Step.ERASE, fault.code).inc()
-    log.warning("step postponed", step=Step.ERASE, code=fault.code, reason=str(fault), faults=faults)
