@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import scripting
 from chaos.producers import Producers, Sent
 from chaos.witnesses import Witnesses, serves
 from chaos.world import SLOTS, World
@@ -131,7 +132,7 @@ class Checker:
         )
 
     def _jobs_are_paid_for_once(self, rows: dict[str, Moderation]) -> None:
-        journal = self.world.journal()
+        journal = scripting.journal(self.world.stack.endpoint_url)
         jobs: dict[str, set[str]] = {}
         for call in journal["calls"]:
             if call["job_id"] and call["token"]:

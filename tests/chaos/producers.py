@@ -20,6 +20,7 @@ from clipwarden import Client, errors
 from clipwarden.moderation import Location
 from clipwarden.store import moderations
 from clipwarden.store.engine import read
+from fixtures.clips import padded
 
 #: Seconds between two videos at one door.
 _PACE = 0.5
@@ -197,9 +198,8 @@ class Producers:
                 return
 
     def _video(self) -> bytes:
-        """Return a video that there was not yet: a box that players pass over makes it another one."""
-        free = f"{self.world.plan.seed} {self._next()}".encode()
-        return self.clip.read_bytes() + (8 + len(free)).to_bytes(4, "big") + b"free" + free
+        """Return a video that there was not yet."""
+        return padded(self.clip.read_bytes(), f"{self.world.plan.seed} {self._next()}".encode())
 
     def _next(self) -> int:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import scripting
 from chaos.checks import Checker
 from chaos.nemesis import Nemesis
 from chaos.producers import Producers
@@ -37,7 +38,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
     began = time.monotonic()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It tells of every request.
     with World(plan=plan) as world:
-        world.order(script=_UPLOADS_SHOW)
+        scripting.order(world.stack.endpoint_url, script=_UPLOADS_SHOW)
         (plan.folder / "clips").mkdir()
         producers = Producers(world=world, clip=made_in(plan.folder / "clips")("edge80"))
         witnesses = Witnesses(world=world)

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import scripting
 from chaos.world import LEASE, World
 from clipwarden_local.receiver import Answer
 
@@ -201,5 +202,6 @@ def _proxy(world: World, chance: random.Random) -> Any:
 
 
 def _order(world: World, **fault: Any) -> End:
-    world.order(faults=[fault])
-    return lambda: world.order(faults=[])
+    url = world.stack.endpoint_url
+    scripting.order(url, faults=[fault])
+    return lambda: scripting.order(url, faults=[])

@@ -1,21 +1,20 @@
 """The world that is tormented: the stack, those whom it works for, and proxies before all that it connects to."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+import scripting
 from chaos.proxy import Proxy
 from clipwarden.processes import Child
 from clipwarden.settings import DatabaseSettings, Settings
@@ -103,19 +102,6 @@ class World:
         parents = self.processes("workers", "skewed")
         return sorted(pid for parent in parents for pid in children_of(parent) if runs(pid))
 
-    def order(self, **orders: Any) -> None:
-        """Tell the endpoint what to do to the next calls, or what jobs find; for any thread."""
-        said = json.dumps(orders).encode()
-        request = urllib.request.Request(f"{self.stack.endpoint_url}/_script", said, method="PUT")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            answer.read()
-
-    def journal(self) -> dict[str, Any]:
-        """Return what the endpoint has written down."""
-        with urllib.request.urlopen(f"{self.stack.endpoint_url}/_journal", timeout=60) as answer:
-            journal: dict[str, Any] = json.load(answer)
-            return journal
-
     def tend(self) -> None:
         """Let start again what has died; who dies often starts often."""
         for child in self.stack.supervisor.children:
@@ -130,7 +116,7 @@ class World:
         for proxy in self.proxies.values():
             proxy.refuses, proxy.delay = False, 0.0
         (self.media / "ballast").unlink(missing_ok=True)
-        self.order(faults=[])
+        scripting.order(self.stack.endpoint_url, faults=[])
 
     def _start(self) -> None:
         self.plan.folder.mkdir(parents=True)

@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+import scripting
 from clipwarden import Client
 from clipwarden.media.opening import open_store
 from clipwarden.moderation import Location, Moderation, Stage, Status
@@ -63,14 +63,14 @@ def test_workers_killed_at_any_point_and_an_emptied_redis_lose_nothing_and_pay_f
     )
     stack = Stack(options, report=print)
     with Receiver(secret=stack.secrets().api_secret) as receiver, stack:
-        _order(stack, {"script": SCRIPT})
+        scripting.order(stack.endpoint_url, script=SCRIPT)
         ids = _enqueue(stack, clips("plain"), receiver.url)
         # Only what has a row is promised: a message that Redis forgot is its producer's to send again.
         eventually(lambda: len(_all(stack)) == VIDEOS, within=60)
         _torment(stack)
         eventually(lambda: _tended(stack, lambda: _ended(stack, receiver)), within=120)
         after = _all(stack)
-        journal = _journal(stack)
+        journal = scripting.journal(stack.endpoint_url)
     assert {moderation.id for moderation in after} == set(ids)
     assert Counter(moderation.status for moderation in after) == {Status.REJECTED: VIDEOS}
     _check_jobs(journal, after)
@@ -151,15 +151,3 @@ def _all(stack: Stack) -> list[Moderation]:
 def _ended(stack: Stack, receiver: Receiver) -> bool:
     told = {json.loads(callback.body)["moderation_id"] for callback in receiver.received}
     return all(moderation.stage is Stage.DECIDED and moderation.id in told for moderation in _all(stack))
-
-
-def _order(stack: Stack, orders: dict[str, Any]) -> None:
-    request = urllib.request.Request(f"{stack.endpoint_url}/_script", json.dumps(orders).encode(), method="PUT")
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        assert answer.status == 200
-
-
-def _journal(stack: Stack) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{stack.endpoint_url}/_journal", timeout=5) as answer:
-        journal: dict[str, Any] = json.load(answer)
-        return journal

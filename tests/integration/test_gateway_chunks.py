@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import random
-import struct
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from clipwarden import errors
 from clipwarden.store import schema, uploads
 from clipwarden.store.engine import read, write
 from clipwarden_api import ending, uploading
+from fixtures.clips import padded
 from fixtures.gateway import Gateway
 from sdk import VIDEO, bytes_at, shown, upload
 
@@ -36,7 +36,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, clips: Any) -> Path:
     content = clips("plain").read_bytes()
     filling = random.Random(1).randbytes(13 * MIB - len(content) - 8)
     path: Path = tmp_path_factory.mktemp("large") / "large.mp4"
-    path.write_bytes(content + struct.pack(">I4s", len(filling) + 8, b"free") + filling)
+    path.write_bytes(padded(content, filling))
     return path
 
 

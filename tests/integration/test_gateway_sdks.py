@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from clipwarden.callback import headers
 from clipwarden.store import accounts
 from clipwarden.store.engine import read
 from clipwarden_local.analysis.scripted import Script
+from fixtures.clips import padded
 from fixtures.gateway import Gateway
 from fixtures.sdks import Sdk, SdkError
 from sdk import bytes_at
@@ -118,7 +118,7 @@ def test_a_large_video_comes_in_chunks(sdk: Sdk, gateway: Gateway, tmp_path: Pat
     content = clip(gateway).read_bytes()
     filling = bytes(12 * 1024**2)
     large = tmp_path / "large.mp4"
-    large.write_bytes(content + struct.pack(">I4s", len(filling) + 8, b"free") + filling)
+    large.write_bytes(padded(content, filling))
     options = {"public_id": "large", "folder": "in", "moderation": KIND, "chunk_size": 6 * 1024**2}
     answer = sdk("uploader.upload_large", str(large), resource_type="video", **options)
     assert (answer["public_id"], answer["bytes"], answer["done"]) == ("in/large", large.stat().st_size, True)

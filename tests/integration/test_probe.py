@@ -29,6 +29,7 @@ from clipwarden.media.store import Stored
 from clipwarden.moderation import Facts, Location
 from clipwarden.settings import MediaSettings
 from clipwarden_local.demo import samples
+from fixtures.clips import padded
 from living import children_of
 from waiting import eventually
 
@@ -211,7 +212,7 @@ def test_probing_a_large_object_in_s3_reads_only_what_it_needs(s3_settings: Medi
     client.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: fetched.append(parsed["ContentLength"]))
     store = S3Store(client)
     free = 40 * 1024**2
-    data = clips("plain").read_bytes() + (free + 8).to_bytes(4, "big") + b"free" + bytes(free)
+    data = padded(clips("plain").read_bytes(), bytes(free))
     stored = store.put(Location(bucket=s3_settings.bucket, key="a.mp4"), io.BytesIO(data))
     prober = Prober(store)
     try:

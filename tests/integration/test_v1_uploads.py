@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import random
-import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -20,7 +19,7 @@ from clipwarden.settings import MediaSettings
 from clipwarden.store import schema, uploads
 from clipwarden.store.engine import read, write
 from clipwarden_api import ending, uploading
-from fixtures.clips import Clips
+from fixtures.clips import Clips, padded
 from fixtures.gateway import Gateway, serving_gateway
 from json_api import JsonApi, Reply
 
@@ -37,7 +36,7 @@ def large(clips: Clips) -> bytes:
     """Return a video of 11 MiB: most of it is a box that players pass over."""
     content = clips("plain").read_bytes()
     filling = random.Random(2).randbytes(SIZE - len(content) - 8)
-    return content + struct.pack(">I4s", len(filling) + 8, b"free") + filling
+    return padded(content, filling)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import scripting
 from clipwarden.moderation import DeliveryStage, Stage
 from clipwarden.store import schema
 from clipwarden.store.engine import read
@@ -93,7 +94,7 @@ class Checker:
         self.figures["s_to_verdict"] = _summary([(row.decided_at - row.created_at).total_seconds() for row in decided])
 
     def _jobs_are_paid_for_once(self, rows: Mapping[str, Any]) -> None:
-        journal = self.world.journal()
+        journal = scripting.journal(self.world.stack.endpoint_url)
         attempts = sum(row.attempt for row in rows.values())
         if journal["jobs"] != attempts:
             self.broken.append(f"{journal['jobs']} jobs were paid for, and {attempts} attempts made")

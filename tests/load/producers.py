@@ -13,9 +13,10 @@ from typing import Any
 
 import cloudinary.uploader
 
+import scripting
 from clipwarden import Client
 from clipwarden.moderation import Location, Status
-from fixtures.clips import made_in
+from fixtures.clips import made_in, padded
 from load.world import BUCKET, World
 
 #: What videos show in turns, and what that comes to.
@@ -42,7 +43,7 @@ class Sent:
 @contextmanager
 def producing(world: World) -> Iterator["Producers"]:
     """Give a world's producers for the time of the block."""
-    world.order(script=_UPLOADS_SHOW)
+    scripting.order(world.stack.endpoint_url, script=_UPLOADS_SHOW)
     clips = world.folder / "clips"
     clips.mkdir()
     with Client(world.stack.redis_url) as client:
@@ -138,6 +139,5 @@ class Producers:
         return str(Location(bucket=BUCKET, key=key)), status
 
     def _video(self, number: int) -> bytes:
-        """Return a video that there was not yet: a box that players pass over makes it another one."""
-        free = f"{number}".encode()
-        return self.clip + (8 + len(free)).to_bytes(4, "big") + b"free" + free
+        """Return a video that there was not yet."""
+        return padded(self.clip, str(number).encode())

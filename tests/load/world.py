@@ -1,12 +1,9 @@
 """The whole stack and those whom it works for, started for one load: nothing torments them."""
 
-import json
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
@@ -59,13 +56,6 @@ class World:
             found |= {f"{kind} {number}": pid for number, pid in enumerate(mine, start=1)}
         return found
 
-    def order(self, **orders: Any) -> None:
-        """Tell the endpoint what jobs find; for any thread."""
-        said = json.dumps(orders).encode()
-        request = urllib.request.Request(f"{self.stack.endpoint_url}/_script", said, method="PUT")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            answer.read()
-
     def ended(self) -> list[str]:
         """Return which processes have ended and were started again."""
         return [text for text in self.said if " ended " in text]
@@ -74,12 +64,6 @@ class World:
         """Return what PostgreSQL wrote of each slow statement: its milliseconds and its beginning."""
         lines = (self.server.folder / "log").read_text(errors="replace").splitlines()
         return [line.partition("duration: ")[2][:200] for line in lines if "duration: " in line]
-
-    def journal(self) -> dict[str, Any]:
-        """Return what the endpoint counts of its calls, and the first of them."""
-        with urllib.request.urlopen(f"{self.stack.endpoint_url}/_journal", timeout=60) as answer:
-            journal: dict[str, Any] = json.load(answer)
-            return journal
 
 
 #: Children of the stack that are processes of their own below a supervisor, and what those are.
