@@ -126,18 +126,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """One of an account's keys, by which programs say who they are."""
-
-    id: str
-    account_id: str
-    key: str
-    secret: str = field(repr=False)
-    enabled: bool
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """A named set of upload options of one account."""
 

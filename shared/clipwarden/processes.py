@@ -31,7 +31,6 @@ class Child:
     started: float = 0.0
     pause: float = FIRST_PAUSE
     restart_at: float = 0.0
-    restarts: int = 0
 
     @property
     def running(self) -> bool:
@@ -113,7 +112,6 @@ class Supervisor:
         now = time.monotonic()
         if child.process is None:
             if now >= child.restart_at:
-                child.restarts += 1
                 child.start()
             return
         if (code := child.process.poll()) is None:

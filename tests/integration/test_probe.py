@@ -92,7 +92,7 @@ def test_a_video_of_which_no_poster_can_be_made_is_probed_all_the_same(
     store: FolderStore, prober: Prober, clips: Clips, clip: str
 ) -> None:
     looked = prober.look(_put(store, clips(clip).read_bytes()))
-    assert looked.facts == prober.probe(_put(store, clips(clip).read_bytes()))
+    assert looked.facts == prober.look(_put(store, clips(clip).read_bytes())).facts
 
 
 @pytest.mark.parametrize("said", ['{"poster": "%%%"}', '{"poster": "AAAA"}', '{"poster": 7}', "{}", "[]", "no line"])
@@ -124,11 +124,11 @@ def test_a_child_that_answers_nonsense_instead_of_a_poster_spoils_nothing_else(
 def test_the_facts_of_a_readable_video_are_told(
     store: FolderStore, prober: Prober, clips: Clips, clip: str, facts: Facts
 ) -> None:
-    assert prober.probe(_put(store, clips(clip).read_bytes())) == facts
+    assert prober.look(_put(store, clips(clip).read_bytes())).facts == facts
 
 
 def test_a_rotated_video_has_the_size_in_which_it_is_shown(store: FolderStore, prober: Prober, clips: Clips) -> None:
-    facts = prober.probe(_put(store, clips("rotated").read_bytes()))
+    facts = prober.look(_put(store, clips("rotated").read_bytes())).facts
     assert (facts.width, facts.height) == (96, 128)
     assert facts.rotation in (90, 270)
 
@@ -154,7 +154,7 @@ def test_what_rekognition_would_refuse_is_refused_with_a_reason(
     store: FolderStore, prober: Prober, clips: Clips, clip: str, expected: tuple[str, str]
 ) -> None:
     with pytest.raises(errors.MediaRefused) as caught:
-        prober.probe(_put(store, clips(clip).read_bytes()))
+        prober.look(_put(store, clips(clip).read_bytes()))
     reason, says = expected
     assert caught.value.reason == reason
     assert says in str(caught.value)
@@ -171,7 +171,7 @@ def test_a_video_of_more_than_six_hours_is_refused(store: FolderStore, prober: P
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     with pytest.raises(errors.MediaRefused) as caught:
-        prober.probe(_put(store, path.read_bytes()))
+        prober.look(_put(store, path.read_bytes()))
     assert caught.value.reason == "too_long"
 
 
@@ -184,7 +184,7 @@ def test_more_pixels_than_h264_has_are_refused(store: FolderStore, prober: Probe
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     with pytest.raises(errors.MediaRefused) as caught:
-        prober.probe(_put(store, path.read_bytes()))
+        prober.look(_put(store, path.read_bytes()))
     assert caught.value.reason == "too_large"
 
 
@@ -216,7 +216,7 @@ def test_probing_a_large_object_in_s3_reads_only_what_it_needs(s3_settings: Medi
     stored = store.put(Location(bucket=s3_settings.bucket, key="a.mp4"), io.BytesIO(data))
     prober = Prober(store)
     try:
-        assert prober.probe(stored) == _facts()
+        assert prober.look(stored).facts == _facts()
     finally:
         prober.close()
     assert sum(fetched) <= 4 * 1024**2
@@ -228,8 +228,8 @@ def test_an_object_that_vanished_is_not_found_and_the_next_one_is_probed(
     stored = _put(store, clips("plain").read_bytes())
     store.delete(stored.location)
     with pytest.raises(errors.MediaNotFound):
-        prober.probe(stored)
-    assert prober.probe(_put(store, clips("plain").read_bytes())) == _facts()
+        prober.look(stored)
+    assert prober.look(_put(store, clips("plain").read_bytes())).facts == _facts()
 
 
 #: What a child does first that was given a video: it asks for bytes.
@@ -244,9 +244,9 @@ def test_what_children_are_forked_from_is_replaced_when_it_died_and_not_left_beh
     first = _server(prober)
     os.kill(first.pid, signal.SIGKILL)
     eventually(lambda: not first.runs())
-    assert prober.probe(stored) == _facts()
+    assert prober.look(stored).facts == _facts()
     second = _server(prober)
-    assert prober.probe(stored) == _facts()
+    assert prober.look(stored).facts == _facts()
     assert _server(prober) is second
     prober.close()
     assert (first.runs(), second.runs()) == (False, False)
@@ -262,9 +262,9 @@ def test_none_is_forked_any_more_from_where_one_has_crashed_and_others_there_go_
     crashing = _server(prober)
     waiting = crashing.fork(patience=60)
     with pytest.raises(errors.MediaRefused):
-        prober.probe(stored)
+        prober.look(stored)
     monkeypatch.setattr(probers, "_ARGV", sound)
-    assert prober.probe(stored) == _facts()
+    assert prober.look(stored).facts == _facts()
     assert _server(prober) is not crashing
     with waiting:
         assert waiting.receive() == {"read": [0, 1]}
@@ -279,7 +279,7 @@ def test_a_video_is_put_off_when_nothing_can_be_started_that_looks_at_it(
     for broken in ([sys.executable, "-c", ""], children("os._exit(0)")):
         monkeypatch.setattr(probers, "_ARGV", broken)
         with closing(Prober(store)) as prober, pytest.raises(errors.MediaUnavailable):
-            prober.probe(stored)
+            prober.look(stored)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process cannot see another's")
@@ -325,7 +325,7 @@ def test_a_child_that_crashes_loops_or_lies_costs_one_video_and_nothing_else(
     prober = Prober(store, patience=20)
     try:
         with pytest.raises(errors.MediaRefused):
-            prober.probe(_put(store, clips("plain").read_bytes()))
+            prober.look(_put(store, clips("plain").read_bytes()))
     finally:
         prober.close()
 
@@ -337,6 +337,6 @@ def test_a_probe_that_waits_too_long_is_put_off_for_the_video_is_not_at_fault(
     prober = Prober(store, patience=0.5)
     try:
         with pytest.raises(errors.MediaUnavailable):
-            prober.probe(_put(store, clips("plain").read_bytes()))
+            prober.look(_put(store, clips("plain").read_bytes()))
     finally:
         prober.close()

@@ -44,32 +44,11 @@ class Prober:
         self._server: ForkServer | None = None
         self._retired: list[ForkServer] = []
 
-    def probe(self, stored: Stored) -> Facts:
-        """Return what a stored video is; raises what ``look`` does."""
-        return self._ask(stored, poster=False).facts
-
     def look(self, stored: Stored) -> Looked:
         """Return what a stored video is, with a poster.
 
         Raises MediaRefused for what Rekognition would refuse, MediaUnavailable when its bytes cannot be read now.
         """
-        return self._ask(stored, poster=True)
-
-    def warm(self) -> None:
-        """Start what children are forked from, unless it runs."""
-        with self._lock:
-            self._serving()
-
-    def close(self) -> None:
-        """End what children are forked from."""
-        with self._lock:
-            servers = self._retired if self._server is None else [*self._retired, self._server]
-            self._server, self._retired = None, []
-        for server in servers:
-            server.close()
-            server.wait()
-
-    def _ask(self, stored: Stored, *, poster: bool) -> Looked:
         with self._media.seekable(stored.location) as video:
             server, child = self._fork()
             with child:
@@ -85,12 +64,26 @@ class Prober:
                         raise errors.MediaUnavailable("no process could be started that probes videos") from exc
                     raise errors.MediaRefused(_TOO_HARD, reason="damaged") from exc
                 try:
-                    picture = _poster(child, video, stored.bytes) if poster else None
+                    picture = _poster(child, video, stored.bytes)
                 except (*_BROKEN, TimeoutError, errors.MediaUnavailable):
                     # A video goes without one rather than wait for it.
                     self._retire(server)
                     picture = None
                 return Looked(facts=facts, poster=picture)
+
+    def warm(self) -> None:
+        """Start what children are forked from, unless it runs."""
+        with self._lock:
+            self._serving()
+
+    def close(self) -> None:
+        """End what children are forked from."""
+        with self._lock:
+            servers = self._retired if self._server is None else [*self._retired, self._server]
+            self._server, self._retired = None, []
+        for server in servers:
+            server.close()
+            server.wait()
 
     def _fork(self) -> tuple[ForkServer, Child]:
         with self._lock:

@@ -40,12 +40,6 @@ def names(conn: Connection, ids: Collection[str]) -> dict[str, str]:
     return {row.id: row.public_id for row in conn.execute(sa.select(c.id, c.public_id).where(c.id.in_(ids)))}
 
 
-def by_public_id(conn: Connection, account_id: str, public_id: str) -> Asset | None:
-    """Return the account's asset of this name."""
-    row = conn.execute(_named(account_id, public_id)).mappings().one_or_none()
-    return parse(row) if row is not None else None
-
-
 def brought_back(conn: Connection, location: Location) -> list[Asset]:
     """Return the assets whose bytes were brought back to this object, or are on their way to it.
 
