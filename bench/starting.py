@@ -45,7 +45,7 @@ WHAT: Mapping[str, str] = {
         "dramatiq, redis, pydantic, pydantic_settings, sqlalchemy, structlog, prometheus_client, httpcore, "
         "starlette.applications, uvicorn, jinja2, limits, argon2"
     ),
-    "the child that probes a video": "clipwarden.media.probing",
+    "what children that probe are forked from": "clipwarden.media.probing",
     "its library: PyAV": "av",
 }
 
