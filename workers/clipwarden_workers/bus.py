@@ -1,10 +1,12 @@
 """Sending the pipeline's own messages: which actor works on which row, and on which queue."""
 
 from enum import StrEnum
+from typing import cast
 
 import dramatiq
 
 from clipwarden import errors, logs, metrics, traceparent
+from clipwarden.broker.opening import Countable
 from clipwarden.broker.queues import Queue
 from clipwarden.moderation import Stage
 
@@ -54,6 +56,10 @@ class Bus:
 
     def __init__(self, broker: dramatiq.Broker) -> None:
         self._broker = broker
+
+    def waiting(self, queue: Queue) -> int:
+        """Return how many messages of a queue are not acknowledged; raises BusUnavailable."""
+        return cast("Countable", self._broker).messages(queue)["unacknowledged"]
 
     def send(self, step: Step, row_id: str, fence: int) -> bool:
         """Send one step's message, and say whether the bus took it."""

@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 import sqlalchemy
 
@@ -17,8 +17,9 @@ from clipwarden.moderation import Stage
 from clipwarden.store import endpoint_states, leases, schema, stretches, workers
 from clipwarden.store.engine import write
 from clipwarden_workers import admission, tasks
-from clipwarden_workers.bus import STEP_OF, Queue, Step
+from clipwarden_workers.bus import QUEUE_OF, STEP_OF, Queue, Step
 from clipwarden_workers.retention import Retention
+from clipwarden_workers.room import Room
 from clipwarden_workers.services import Services
 
 log = logs.logger(__name__)
@@ -27,6 +28,7 @@ log = logs.logger(__name__)
 BATCH = 200
 #: Endpoints that one look hands out deliveries of; more are looked at by the next look, at once.
 ENDPOINTS = 50
+_Steps = dict[Stage | None, Step]
 
 
 class Dispatcher(threading.Thread):
@@ -40,6 +42,7 @@ class Dispatcher(threading.Thread):
         self._stopping = threading.Event()
         self._renewed = time.monotonic()
         self._retention = Retention(services)
+        self._kinds = [(table, steps, Room(services.bus, queue)) for table, queue, steps in _kinds()]
 
     def run(self) -> None:
         """Look, and wait for the interval or until an actor has made rows due."""
@@ -72,13 +75,9 @@ class Dispatcher(threading.Thread):
         self._renew()
         self._note()
         sent = [
-            self._send(schema.moderations, {stage: STEP_OF[stage] for stage in STEP_OF}),
+            *(self._send(*kind) for kind in self._kinds),
             # Deliveries that wait are handed out by their endpoints.
             self._recall(),
-            self._send(schema.assets, {None: Step.APPLY}),
-            self._send(schema.leftovers, {None: Step.SWEEP}),
-            self._send(schema.erasures, {None: Step.ERASE}),
-            self._send(schema.bulk_jobs, {None: Step.BULK}),
         ]
         looked_at = self._hand_out()
         admission.admit(self._services)
@@ -112,15 +111,19 @@ class Dispatcher(threading.Thread):
                 services.bus.send(Step.NOTIFY, due.id, due.fence)
         return len(states)
 
-    def _send(self, table: sqlalchemy.Table, steps: dict[Stage | None, Step]) -> int:
+    def _send(self, table: sqlalchemy.Table, steps: _Steps, room: Room) -> int:
+        """Send messages of rows that are due, as many as the queue has room for, and return how many."""
         services, now = self._services, self._services.clock.now()
+        if not (limit := min(BATCH, room.left())):
+            return 0
         with write(services.engine) as conn:
             stages = [stage for stage in steps if stage is not None]
-            rows = leases.due(conn, table, now=now, until=services.lease(now), limit=BATCH, stages=stages or None)
+            rows = leases.due(conn, table, now=now, until=services.lease(now), limit=limit, stages=stages or None)
         for row in rows:
             step = steps[row.stage]  # type: ignore[index] # the statement returns these stages only
             metrics.OVERDUE.labels(step).inc()
             services.bus.send(step, row.id, row.fence)
+        room.take(len(rows))
         return len(rows)
 
     def _renew(self) -> None:
@@ -132,6 +135,19 @@ class Dispatcher(threading.Thread):
             with write(services.engine) as conn:
                 leases.renew(conn, table, claims, until=until)
         self._renewed = time.monotonic()
+
+
+def _kinds() -> Iterator[tuple[sqlalchemy.Table, Queue, _Steps]]:
+    """Yield tables whose rows fall due, the queue for their messages, and what works on them in each stage."""
+    for queue in (Queue.MODERATE, Queue.MEDIA):
+        yield schema.moderations, queue, {stage: step for stage, step in STEP_OF.items() if QUEUE_OF[step] is queue}
+    for table, step in (
+        (schema.assets, Step.APPLY),
+        (schema.leftovers, Step.SWEEP),
+        (schema.erasures, Step.ERASE),
+        (schema.bulk_jobs, Step.BULK),
+    ):
+        yield table, QUEUE_OF[step], {None: step}
 
 
 def _report(say: Callable[..., None], event: str, **context: str) -> bool:
