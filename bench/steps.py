@@ -24,7 +24,7 @@ from bench import report, workload
 from clipwarden import ids
 from clipwarden.moderation import Stage
 from clipwarden.settings import DatabaseSettings
-from clipwarden.store import leases, migrating, rows, schema
+from clipwarden.store import leases, migrating, pools, rows, schema
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, write
 
@@ -61,6 +61,7 @@ def measure() -> dict[str, tuple[float, float]]:
         migrating.upgrade(engine)
         with write(engine) as conn:
             asset, _ = workload.pattern(conn, DatabaseClock(engine), "bucket", "bench")
+            pools.ensure(conn, "bench", 20, _NOW)
             found = {name: _timed(conn, step) for name, step in _steps(asset).items()}
         engine.dispose()
     return found
@@ -84,25 +85,33 @@ def _steps(asset: Mapping[str, Any]) -> dict[str, Step]:
     def look(conn: Connection) -> object:
         return leases.due(conn, schema.moderations, now=_NOW, until=_NOW, limit=50, stages=_STAGES)
 
-    return {"an asset comes in": insert, "a moderation moves on": change, "a look for due moderations": look}
+    def offer(conn: Connection) -> object:
+        return pools.admit(conn, "bench", now=_NOW, until=_NOW)
+
+    return {
+        "an asset comes in": insert,
+        "a moderation moves on": change,
+        "a look for due moderations": look,
+        "free slots that nobody waits for": offer,
+    }
 
 
 def _timed(conn: Connection, step: Step) -> tuple[float, float]:
-    """Return the least milliseconds of a step, and of the driver with its last statement."""
+    """Return the least milliseconds of a step, and of the driver with its statements."""
     asked: list[tuple[str, Any]] = []
 
     def note(*event: Any) -> None:
-        asked[:] = [(event[2], event[3])]
+        asked.append((event[2], event[3]))
 
     sa.event.listen(conn, "before_cursor_execute", note)
     step(conn)
     sa.event.remove(conn, "before_cursor_execute", note)
-    [(statement, parameters)] = asked
     raw = conn.connection.cursor()
 
     def bare(_: Connection) -> None:
-        raw.execute(statement, parameters)
-        raw.fetchall()
+        for statement, parameters in asked:
+            raw.execute(statement, parameters)
+            raw.fetchall()
 
     return _least(conn, step), _least(conn, bare)
 

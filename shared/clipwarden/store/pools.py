@@ -1,7 +1,8 @@
 """Pools of Rekognition slots, and admission: the only way from ``queued`` to ``starting``."""
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
@@ -66,6 +67,10 @@ LONGEST_PROBE_WAIT = 900.0
 MANY = 2000
 
 _c = moderations.c
+# Parameters of statements that are built once, which takes longer than to execute them.
+_POOL = sa.bindparam("pool", type_=_c.pool.type)
+_NOW = sa.bindparam("now", type_=_c.due_at.type)
+_MOST = sa.bindparam("most", type_=sa.Integer)
 
 
 def ensure(conn: Connection, name: str, slots: int, now: datetime) -> None:
@@ -126,8 +131,7 @@ def soonest(conn: Connection, names: Sequence[str]) -> str:
 
 def in_use(conn: Connection, pool: str) -> int:
     """Count the slots of the pool that are taken."""
-    query = sa.select(sa.func.count()).where(_c.pool == pool, one_of(_c.stage, SLOT_STAGES))
-    taken: int = conn.execute(query).scalar_one()
+    taken: int = conn.execute(_taken(), {"pool": pool}).scalar_one()
     return taken
 
 
@@ -157,7 +161,8 @@ def admit(
     if not shares:
         return []
     queues: dict[str, list[RowMapping]] = defaultdict(list)
-    for row in conn.execute(_next_of_each(list(shares), pool, now, free)).mappings():
+    wanted = {f"account_{number}": account_id for number, account_id in enumerate(shares)}
+    for row in conn.execute(_next_of_each(len(shares)), {"pool": pool, "now": now, "most": free, **wanted}).mappings():
         queues[row["account_id"]].append(row)
     admitted: list[Moderation] = []
     begin = max(now, held.next_start_at or now)
@@ -213,9 +218,20 @@ def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[s
 
     (Each pick moves one account back, so the first N-1 picks leave one of the first N where it stood: before the rest.)
     """
-    queued = _queued(pool, now).where(_c.account_id == accounts.c.id).correlate(accounts).limit(1)
+    rows = conn.execute(_shares(), {"pool": pool, "now": now, "most": limit})
+    return {row.id: _Share(in_flight=row.in_flight, weight=row.weight, cap=row.max_in_flight) for row in rows}
+
+
+@functools.cache
+def _taken() -> sa.Select[Any]:
+    return sa.select(sa.func.count()).where(_c.pool == _POOL, one_of(_c.stage, SLOT_STAGES))
+
+
+@functools.cache
+def _shares() -> sa.Select[Any]:
+    queued = _queued().where(_c.account_id == accounts.c.id).correlate(accounts).limit(1)
     flying = sa.select(sa.func.count()).where(
-        _c.pool == pool, _c.account_id == accounts.c.id, one_of(_c.stage, SLOT_STAGES)
+        _c.pool == _POOL, _c.account_id == accounts.c.id, one_of(_c.stage, SLOT_STAGES)
     )
     each = sa.select(
         accounts.c.id,
@@ -226,27 +242,26 @@ def _hungriest(conn: Connection, pool: str, now: datetime, limit: int) -> dict[s
         queued.with_only_columns(_c.id).scalar_subquery().label("head"),
         flying.correlate(accounts).scalar_subquery().label("in_flight"),
     ).subquery()
-    query = (
+    return (
         sa.select(each.c.id, each.c.in_flight, each.c.weight, each.c.max_in_flight)
         .where(each.c.head.is_not(None))
         .where(sa.or_(each.c.max_in_flight.is_(None), each.c.in_flight < each.c.max_in_flight))
         .order_by(each.c.in_flight / each.c.weight, each.c.priority.desc(), each.c.created_at, each.c.head)
-        .limit(limit)
+        .limit(_MOST)
     )
-    return {
-        row.id: _Share(in_flight=row.in_flight, weight=row.weight, cap=row.max_in_flight) for row in conn.execute(query)
-    }
 
 
-def _next_of_each(account_ids: Iterable[str], pool: str, now: datetime, limit: int) -> sa.CompoundSelect[Any]:
-    heads = (_queued(pool, now).where(_c.account_id == one).limit(limit).subquery() for one in account_ids)
+@functools.cache
+def _next_of_each(number: int) -> sa.CompoundSelect[Any]:
+    wanted = (sa.bindparam(f"account_{one}", type_=_c.account_id.type) for one in range(number))
+    heads = (_queued().where(_c.account_id == one).limit(_MOST).subquery() for one in wanted)
     return sa.union_all(*(sa.select(head) for head in heads))
 
 
-def _queued(pool: str, now: datetime) -> sa.Select[Any]:
+def _queued() -> sa.Select[Any]:
     # Said the other way round, or SQLite would search by due_at, which nearly all have behind them, and sort the lot.
-    is_due = sa.not_((_c.due_at > now).self_group())
-    eligible = (one_of(_c.stage, [Stage.QUEUED]), is_due, _c.pool == pool)
+    is_due = sa.not_((_c.due_at > _NOW).self_group())
+    eligible = (one_of(_c.stage, [Stage.QUEUED]), is_due, _c.pool == _POOL)
     columns = (_c.id, _c.account_id, _c.priority, _c.created_at, _c.fence, _c.attempt)
     return sa.select(*columns).where(*eligible).order_by(_c.priority.desc(), _c.created_at, _c.id)
 
