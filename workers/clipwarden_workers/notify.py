@@ -23,10 +23,11 @@ from clipwarden_workers.tasks import Task
 
 #: Deliveries of a stretch at most: what is sent once more when a process dies before it has written them down.
 _LONGEST = 64
-#: By how much a stretch may be longer than the one before that went well, and seconds that it is to take at most.
-_GROWTH, _WORTH = 4, 0.5
-#: Seconds after which a thread writes down what it has attempted, and after which it turns to the bus again.
-_REPORT_AFTER, _TURN = 1.0, 2.0
+#: By how much a stretch may be longer than the one before that went well.
+_GROWTH = 4
+#: Seconds that a stretch is to take, after which a thread writes down what it has attempted, and after which it turns
+#: to the bus again.
+_WORTH, _TURN = 1.0, 2.0
 
 
 def notify(services: Services, first_id: str, fence: int) -> None:
@@ -51,7 +52,7 @@ def _deliver(services: Services, stretch: Sequence[Task], end: float) -> Sequenc
 
 def _attempt(services: Services, stretch: Sequence[Task]) -> list[Attempted]:
     """Attempt one after the other, up to the first that fails: its endpoint may have to be left alone."""
-    end = time.monotonic() + _REPORT_AFTER
+    end = time.monotonic() + _WORTH
     attempted = []
     for task in stretch:
         with tracing.turn(Step.NOTIFY, task.delivery.moderation_id or task.delivery.id) as span:
