@@ -8,6 +8,17 @@ from sqlalchemy.engine import Connection
 from clipwarden import ids
 from clipwarden.moderation import Account, Asset, Kind, Moderation, Stage, Status
 from clipwarden.store import accounts, assets, leases, moderations, schema
+from clipwarden.store.endpoint_states import Limits
+
+#: What endpoints of callbacks are granted.
+LIMITS = Limits(
+    concurrency=4,
+    rate=0,
+    tolerance=3,
+    pause=timedelta(seconds=10),
+    longest_pause=timedelta(seconds=25),
+    patience=timedelta(days=5),
+)
 
 #: The time at which everything in these tests begins.
 START = datetime(2026, 3, 1, 12, 0, 0, 250_001, tzinfo=UTC)

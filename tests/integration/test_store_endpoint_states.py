@@ -12,16 +12,8 @@ from clipwarden.moderation import DeliveryStage, EndpointState
 from clipwarden.store import deliveries, endpoint_states, leases, schema
 from clipwarden.store.endpoint_states import Limits
 from clipwarden.store.engine import read, write
-from records import START, account, at
+from records import LIMITS, START, account, at
 
-LIMITS = Limits(
-    concurrency=4,
-    rate=0,
-    tolerance=3,
-    pause=timedelta(seconds=10),
-    longest_pause=timedelta(seconds=25),
-    patience=timedelta(days=5),
-)
 URL = "https://a.example/hook"
 
 

@@ -1,7 +1,6 @@
 """Stretches of an endpoint's deliveries: taken whole, given back in their place, and never more than it is granted."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,16 +12,8 @@ from clipwarden.moderation import Delivery, DeliveryStage
 from clipwarden.store import deliveries, endpoint_states, leases, replays, schema, stretches
 from clipwarden.store.endpoint_states import Limits
 from clipwarden.store.engine import write
-from records import START, account, at
+from records import LIMITS, START, account, at
 
-LIMITS = Limits(
-    concurrency=4,
-    rate=0,
-    tolerance=3,
-    pause=timedelta(seconds=10),
-    longest_pause=timedelta(seconds=25),
-    patience=timedelta(days=5),
-)
 URL = "https://a.example/hook"
 
 

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pytest
 from standardwebhooks import Webhook
 
 from clipwarden.samples import Sample
@@ -16,16 +15,6 @@ from json_api import JsonApi, Reply
 from waiting import eventually
 
 URL = "https://shop.example/in"
-
-
-@pytest.fixture
-def api(gateway: Gateway) -> JsonApi:
-    return JsonApi(url=gateway.url)
-
-
-@pytest.fixture
-def stranger(gateway: Gateway, neighbour: dict[str, Any]) -> JsonApi:
-    return JsonApi(url=gateway.url, key=neighbour["api_key"], secret=neighbour["api_secret"])
 
 
 def made(api: JsonApi, **asked: str) -> dict[str, Any]:

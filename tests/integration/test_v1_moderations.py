@@ -27,16 +27,6 @@ def pipeline_settings(pipeline_settings: dict[str, dict[str, Any]]) -> dict[str,
     return pipeline_settings | {"api": {"source_buckets": "clipwarden"}}
 
 
-@pytest.fixture
-def api(gateway: Gateway) -> JsonApi:
-    return JsonApi(url=gateway.url)
-
-
-@pytest.fixture
-def stranger(gateway: Gateway, neighbour: dict[str, Any]) -> JsonApi:
-    return JsonApi(url=gateway.url, key=neighbour["api_key"], secret=neighbour["api_secret"])
-
-
 def source(gateway: Gateway, clip: str = "plain") -> str:
     return str(gateway.pipeline.put(gateway.pipeline.clips(clip), key=f"in/{clip}.mp4"))
 

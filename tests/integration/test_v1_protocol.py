@@ -23,11 +23,6 @@ def pipeline_settings(pipeline_settings: dict[str, dict[str, Any]]) -> dict[str,
     return pipeline_settings | {"api": {"source_buckets": "clipwarden"}}
 
 
-@pytest.fixture
-def api(gateway: Gateway) -> JsonApi:
-    return JsonApi(url=gateway.url)
-
-
 def _asked(name: str = "clip") -> dict[str, Any]:
     return {"source": f"s3://clipwarden/in/{name}.mp4", "moderation": "manual"}
 

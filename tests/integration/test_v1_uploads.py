@@ -39,11 +39,6 @@ def large(clips: Clips) -> bytes:
     return padded(content, filling)
 
 
-@pytest.fixture
-def api(gateway: Gateway) -> JsonApi:
-    return JsonApi(url=gateway.url)
-
-
 def asked(**options: Any) -> dict[str, Any]:
     return {"filename": "large.mp4", "bytes": SIZE, "part_bytes": LEAST_PART, **options}
 
