@@ -47,7 +47,7 @@ def measure(behind: int, rows: int, new_database: Callable[[], str]) -> dict[str
     """Return waits in job times, and memory in megabytes."""
     with (
         site.running(compression=_COMPRESSION, database_url=new_database()) as stack,
-        site.engine(stack) as engine,
+        stack.engine() as engine,
     ):
         workload.script(site.bucket(stack), _KEY, _JOB)
         empty = site.redis_mb(stack)

@@ -124,7 +124,7 @@ def _stack(database_url: str) -> Iterator[tuple[Stack, sa.Engine]]:
             processes=0,
             environment=tuple(environment.items()),
         )
-        with Stack(options, report=lambda _: None) as stack, site.engine(stack) as engine:
+        with Stack(options, report=lambda _: None) as stack, stack.engine() as engine:
             yield stack, engine
 
 

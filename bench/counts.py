@@ -39,7 +39,7 @@ def main() -> None:
 
 def measure(database: str, count: int, database_url: str | None) -> dict[str, Any]:
     """Return the medians on one database, and what share of the exact counts' time the others take."""
-    with site.running(database_url=database_url) as stack, site.engine(stack) as engine:
+    with site.running(database_url=database_url) as stack, stack.engine() as engine:
         library.load(stack, engine, count)
         times = _timed(engine, {"counted as the console does": _as_the_console, "counted exactly": _exactly})
     figures: dict[str, Any] = {f"{database}: {name}, ms": round(taken, 1) for name, taken in times.items()}

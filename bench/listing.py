@@ -75,7 +75,7 @@ def main() -> None:
 def measure(database: str, assets: int, database_url: str | None) -> list[Figures]:
     """Return the figures of every listing, at every size of a page."""
     with site.running(database_url=database_url, more=_FAST) as stack:
-        with site.engine(stack) as engine:
+        with stack.engine() as engine:
             began = time.monotonic()
             library.load(stack, engine, assets)
         print(f"{database}: {assets} assets loaded in {time.monotonic() - began:.0f} s", flush=True)

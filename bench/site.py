@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import redis
-import sqlalchemy as sa
 
 from bench.aws import Channel
 from clipwarden.processes import Child
-from clipwarden.store.engine import create_engine
 from clipwarden_local.stack import Options, Stack
 
 #: What AWS grants by default: jobs at once, and calls per second of either operation in most regions.
@@ -89,14 +87,6 @@ def start(stack: Stack, *words: str) -> None:
     """Start ``python -m WORDS`` in the stack's environment; it ends with the stack."""
     env = {**stack.environment(), "CLIPWARDEN_WORKER__METRICS_PORT": "0"}
     stack.supervisor.start(Child(name=words[0], argv=[sys.executable, "-m", *words], env=env))
-
-
-@contextmanager
-def engine(stack: Stack) -> Iterator[sa.Engine]:
-    """Give an engine on the stack's database."""
-    opened = create_engine(stack.settings().database)
-    yield opened
-    opened.dispose()
 
 
 def bucket(stack: Stack) -> Path:

@@ -109,7 +109,7 @@ def _patience(wanted: Sequence[Video]) -> float:
 
 
 def _clipwarden(stack: Stack, wanted: Sequence[Video], _compression: float) -> Mapping[str, float]:
-    with site.engine(stack) as engine:
+    with stack.engine() as engine:
         workload.queue(engine, wanted, stack.settings(), account="bench")
         site.workers(stack)
         site.until(lambda: _ended(engine) == len(wanted), within=_patience(wanted), every=0.5)

@@ -66,7 +66,7 @@ def measure(messages: int, videos: int, new_database: Callable[[], str]) -> dict
 
 def _rows(stack: Stack, count: int) -> tuple[float, float]:
     """Return the rates at which videos are enqueued and at which they become rows."""
-    with site.engine(stack) as engine:
+    with stack.engine() as engine:
         enqueued = _enqueue(stack, f"s3://{stack.settings().media.bucket}/none.mp4", count)
         site.workers(stack, _PROCESSES, queues="intake")
         return enqueued, _rate(lambda: _count(engine), count)
@@ -90,7 +90,7 @@ def _verdicts(stack: Stack, count: int) -> float:
     source = Location(bucket=media.bucket, key="bench/clip.mp4")
     with clip.open("rb") as stream:
         open_store(media).put(source, stream)
-    with site.engine(stack) as engine:
+    with stack.engine() as engine:
         _enqueue(stack, str(source), count)
         site.workers(stack, _PROCESSES)
         return _rate(lambda: _count(engine, Stage.DECIDED), count)
@@ -100,7 +100,7 @@ def _probed(stack: Stack, count: int) -> float:
     """Return the rate of verdicts where each video is probed already."""
     wanted = [Video(id=ids.new_id(), length=1, seconds=0) for _ in range(count)]
     workload.put(site.bucket(stack), wanted)
-    with site.engine(stack) as engine:
+    with stack.engine() as engine:
         workload.queue(engine, wanted, stack.settings(), account="bench")
         site.workers(stack, _PROCESSES)
         return _rate(lambda: _count(engine, Stage.DECIDED), count)

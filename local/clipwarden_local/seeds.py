@@ -8,7 +8,7 @@ from cloudinary import uploader
 
 from clipwarden.moderation import Kind
 from clipwarden.store import moderations
-from clipwarden.store.engine import create_engine, read
+from clipwarden.store.engine import read
 from clipwarden_local.stack import Stack
 
 #: What is uploaded under which name, and who judges it; one is a false alarm for a reviewer to overturn.
@@ -22,13 +22,9 @@ _SEEDS = (
 
 def sow(stack: Stack) -> int:
     """Upload the samples as a program would, where nothing was moderated yet, and return how many."""
-    engine = create_engine(stack.settings().database)
-    try:
-        with read(engine) as conn:
-            if moderations.page(conn, limit=1).items:
-                return 0
-    finally:
-        engine.dispose()
+    with stack.engine() as engine, read(engine) as conn:
+        if moderations.page(conn, limit=1).items:
+            return 0
     folder, kept = Path(str(files("clipwarden_local"))) / "samples", stack.secrets()
     upload: Any = uploader.upload  # The SDK has no types.
     for public_id, file, moderation in _SEEDS:

@@ -12,11 +12,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from sqlalchemy import Engine
 
 from clipwarden import errors
 from clipwarden.cli import user
@@ -131,15 +134,12 @@ class Stack:
 
     def console_url(self) -> str:
         """Return where a person reviews: a link for the first one to choose a password, until they have."""
-        engine = create_engine(self.settings().database)
-        now = DatabaseClock(engine).now()
-        with write(engine) as conn:
-            everybody = users.every(conn)
-            first = everybody[0] if everybody else users.add(conn, "admin", role=Role.ADMIN, account_ids=None, now=now)
-            waits = len(everybody) <= 1 and not first.has_password
-            url = user.link(conn, first, self.settings(), now) if waits else f"{self.gateway_url}/console/"
-        engine.dispose()
-        return url
+        with self.engine() as engine:
+            now = DatabaseClock(engine).now()
+            with write(engine) as conn:
+                everybody = users.every(conn) or [users.add(conn, "admin", role=Role.ADMIN, account_ids=None, now=now)]
+                waits = len(everybody) == 1 and not everybody[0].has_password
+                return user.link(conn, everybody[0], self.settings(), now) if waits else f"{self.gateway_url}/console/"
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which every clipwarden command works on this stack."""
@@ -174,6 +174,15 @@ class Stack:
                 group, key = name.removeprefix("CLIPWARDEN_").lower().split("__")
                 groups.setdefault(group, {})[key] = value
         return Settings.model_validate(groups)
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """Give an engine on the stack's database for the time of the block."""
+        opened = create_engine(self.settings().database)
+        try:
+            yield opened
+        finally:
+            opened.dispose()
 
     def secrets(self) -> Secrets:
         """Return the data folder's secrets, made up and kept on first use."""
@@ -212,18 +221,13 @@ class Stack:
             raise errors.Conflict(f"another clipwarden is running on {self._data}; choose another --data") from exc
 
     def _prepare_database(self) -> None:
-        engine = create_engine(self.settings().database)
-        migrating.upgrade(engine)
         kept = self.secrets()
-        with write(engine) as conn:
-            accounts.ensure(
-                conn,
-                name=self.options.account,
-                api_key=kept.api_key,
-                api_secret=kept.api_secret,
-                now=DatabaseClock(engine).now(),
-            )
-        engine.dispose()
+        with self.engine() as engine:
+            migrating.upgrade(engine)
+            now = DatabaseClock(engine).now()
+            with write(engine) as conn:
+                name = self.options.account
+                accounts.ensure(conn, name=name, api_key=kept.api_key, api_secret=kept.api_secret, now=now)
 
     def _start_redis(self) -> None:
         folder = self._data / "redis"

@@ -16,7 +16,7 @@ from clipwarden import ids
 from clipwarden.moderation import DeliveryStage
 from clipwarden.store import accounts, deliveries, schema
 from clipwarden.store.clock import DatabaseClock
-from clipwarden.store.engine import create_engine, read, write
+from clipwarden.store.engine import read, write
 from clipwarden_local.receiver import Answer, Received, Receiver
 from clipwarden_local.stack import Options, Stack
 from living import children_of
@@ -49,7 +49,7 @@ def test_workers_killed_in_the_midst_of_callbacks_lose_none_and_believe_none_tha
         log_level="error",
     )
     stack = Stack(options, report=print)
-    with receivers(stack.secrets().api_secret) as called, stack, engine_of(stack) as engine:
+    with receivers(stack.secrets().api_secret) as called, stack, stack.engine() as engine:
         told = events(engine, [receiver.url for receiver in called])
         torment(stack, engine, called)
         eventually(lambda: tended(stack, lambda: len(delivered(engine)) == EVENTS), within=120, every=0.2)
@@ -72,13 +72,6 @@ def receivers(secret: str) -> Iterator[list[Receiver]]:
                 slow.answer_next(Answer(status=500 if chance.random() < FAILING else 200))
             found.append(running.enter_context(slow))
         yield found
-
-
-@contextmanager
-def engine_of(stack: Stack) -> Iterator[sa.Engine]:
-    engine = create_engine(stack.settings().database)
-    yield engine
-    engine.dispose()
 
 
 def events(engine: sa.Engine, urls: list[str]) -> dict[str, int]:

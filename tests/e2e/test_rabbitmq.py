@@ -8,7 +8,7 @@ from clipwarden import Client
 from clipwarden.media.opening import open_store
 from clipwarden.moderation import Location, Moderation, Status
 from clipwarden.store import moderations
-from clipwarden.store.engine import create_engine, read
+from clipwarden.store.engine import read
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack
 from fixtures.clips import Clips
@@ -75,9 +75,5 @@ def _tended(stack: Stack) -> bool:
 
 
 def _all(stack: Stack) -> list[Moderation]:
-    engine = create_engine(stack.settings().database)
-    try:
-        with read(engine) as conn:
-            return list(moderations.page(conn, limit=2 * VIDEOS).items)
-    finally:
-        engine.dispose()
+    with stack.engine() as engine, read(engine) as conn:
+        return list(moderations.page(conn, limit=2 * VIDEOS).items)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from clipwarden.store.engine import create_engine
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack
 from fixtures import postgres
@@ -79,8 +78,7 @@ def running(folder: Path) -> Iterator[World]:
         server = opened.enter_context(postgres.running(_DURABLE))
         receiver = opened.enter_context(Receiver(secret=SECRET))
         stack = opened.enter_context(Stack(_options(folder, server.url()), report=said.append))
-        engine = create_engine(stack.settings().database)
-        opened.callback(engine.dispose)
+        engine = opened.enter_context(stack.engine())
         yield World(
             folder=folder,
             stack=stack,
