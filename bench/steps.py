@@ -22,16 +22,18 @@ from sqlalchemy.engine import Connection
 
 from bench import report, workload
 from clipwarden import ids
-from clipwarden.moderation import Stage
-from clipwarden.settings import DatabaseSettings
-from clipwarden.store import leases, migrating, pools, rows, schema
+from clipwarden.moderation import DeliveryStage, EndpointState, Stage
+from clipwarden.settings import CallbackSettings, DatabaseSettings
+from clipwarden.store import endpoint_states, leases, migrating, pools, rows, schema, stretches
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, write
+from clipwarden_workers import tasks
 
 _TURNS, _ROUNDS, _EACH = 5, 10, 20
 _HERE = Path(__file__).parents[1]
 _PACKAGES = ("shared", "workers", "api", "local")
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_LIMITS = tasks.limits(CallbackSettings(endpoint_rate=0))
 _STAGES = [stage for stage in Stage if stage is not Stage.DECIDED]
 
 Step = Callable[[Connection], object]
@@ -62,12 +64,23 @@ def measure() -> dict[str, tuple[float, float]]:
         with write(engine) as conn:
             asset, _ = workload.pattern(conn, DatabaseClock(engine), "bucket", "bench")
             pools.ensure(conn, "bench", 20, _NOW)
-            found = {name: _timed(conn, step) for name, step in _steps(asset).items()}
+            state = _callback(conn, asset["account_id"])
+            found = {name: _timed(conn, step) for name, step in _steps(asset, state).items()}
         engine.dispose()
     return found
 
 
-def _steps(asset: Mapping[str, Any]) -> dict[str, Step]:
+def _callback(conn: Connection, account_id: str) -> EndpointState:
+    """Let one callback wait, and return how its endpoint fares."""
+    state = endpoint_states.expect(conn, account_id, "https://127.0.0.1/", due_at=_NOW, now=_NOW)
+    values: dict[str, Any] = {"account_id": account_id, "event": "bench", "sequence": 0, "url": "-", "body": "-"}
+    values |= {"stage": DeliveryStage.WAITING, "due_at": _NOW, "fence": 0, "attempt": 0, "created_at": _NOW}
+    waiting = {**values, "id": ids.new_id(), "endpoint_state_id": state.id, "updated_at": _NOW}
+    conn.execute(sa.insert(schema.deliveries), waiting)
+    return state
+
+
+def _steps(asset: Mapping[str, Any], state: EndpointState) -> dict[str, Step]:
     def insert(conn: Connection) -> object:
         fresh = ids.new_id()
         return rows.insert_unless_present(conn, schema.assets, {**asset, "id": fresh, "public_id": fresh})
@@ -88,11 +101,19 @@ def _steps(asset: Mapping[str, Any]) -> dict[str, Step]:
     def offer(conn: Connection) -> object:
         return pools.admit(conn, "bench", now=_NOW, until=_NOW)
 
+    def lend(conn: Connection) -> object:
+        [due] = endpoint_states.hand_out(conn, state, _LIMITS, now=_NOW, until=_NOW)
+        taken = stretches.take(conn, due.id, fence=due.fence, until=_NOW)
+        held = stretches.held(conn, taken)
+        stretches.give_back(conn, held)
+        return held
+
     return {
         "an asset comes in": insert,
         "a moderation moves on": change,
         "a look for due moderations": look,
         "free slots that nobody waits for": offer,
+        "a callback is handed out, taken, and given back": lend,
     }
 
 

@@ -22,6 +22,28 @@ from clipwarden.store.schema import deliveries, one_of
 from clipwarden.store.schema import endpoint_states as table
 
 _c, _d = table.c, deliveries.c
+# Statements that a stretch of deliveries needs are built once, which takes longer than to execute them.
+_STATE = sa.bindparam("state_id", type_=_c.id.type)
+_LOCKED = sa.select(table).where(_c.id == _STATE).with_for_update()
+_CHANGED = sa.update(table).where(_c.id == _STATE)
+_DUE = (
+    sa.select(table)
+    .where(_c.due_at.is_not(None), _c.due_at <= sa.bindparam("now", type_=_c.due_at.type))
+    .order_by(_c.due_at, _c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_SENDING = sa.select(sa.func.count(sa.distinct(sa.func.coalesce(_d.led_by, _d.id)))).where(
+    _d.endpoint_state_id == _STATE, one_of(_d.stage, [DeliveryStage.SENDING]), _d.due_at.is_not(None)
+)
+_WAITING = (
+    sa.select(_d.id, _d.fence, _d.due_at)
+    .where(_d.endpoint_state_id == _STATE, one_of(_d.stage, [DeliveryStage.WAITING]), _d.due_at.is_not(None))
+    .order_by(_d.due_at, _d.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_WAITING_DUE = _WAITING.where(_d.due_at <= sa.bindparam("now", type_=_d.due_at.type))
+_HANDED_OUT = sa.update(deliveries).where(_d.id.in_(sa.bindparam("held", type_=_d.id.type, expanding=True)))
 _PORTS = {"http": 80, "https": 443}
 #: The origin of URLs that have none: what is sent there is refused.
 UNREADABLE = "unreadable"
@@ -64,7 +86,7 @@ def expect(conn: Connection, account_id: str, url: str, *, due_at: datetime, now
 
 def locked(conn: Connection, id: str) -> EndpointState:
     """Return a state, locked."""
-    return parse(conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one())
+    return parse(conn.execute(_LOCKED, {"state_id": id}).mappings().one())
 
 
 def wake(conn: Connection, id: str, *, now: datetime) -> bool:
@@ -77,8 +99,7 @@ def wake(conn: Connection, id: str, *, now: datetime) -> bool:
 
 def due(conn: Connection, *, now: datetime, limit: int) -> list[EndpointState]:
     """Return states that are worth looking at, locked, the longest overdue first; others may be looking at the rest."""
-    query = sa.select(table).where(_c.due_at.is_not(None), _c.due_at <= now).order_by(_c.due_at, _c.id)
-    return [parse(row) for row in conn.execute(query.limit(limit).with_for_update(skip_locked=True)).mappings()]
+    return [parse(row) for row in conn.execute(_DUE, {"now": now, "most": limit}).mappings()]
 
 
 def hand_out(
@@ -98,8 +119,8 @@ def hand_out(
     count = min(room, -(-len(found) // each))
     stretches = [found[number::count] for number in range(count)]
     for stretch in stretches:
-        lease = sa.update(deliveries).where(_d.id.in_([one.id for one in stretch]))
-        conn.execute(lease.values(stage=str(DeliveryStage.SENDING), due_at=until, led_by=stretch[0].id))
+        lease = {"stage": str(DeliveryStage.SENDING), "due_at": until, "led_by": stretch[0].id}
+        conn.execute(_HANDED_OUT, {**lease, "held": [one.id for one in stretch]})
     changes: dict[str, Any] = {}
     if limits.rate:
         changes["next_at"] = max(state.next_at or now, now) + timedelta(seconds=len(found) / limits.rate)
@@ -179,11 +200,8 @@ def _held(state: EndpointState, moment: datetime) -> datetime:
 
 def _room(conn: Connection, state: EndpointState, limits: Limits) -> int:
     """Return how many more attempts may run: of each stretch, one does."""
-    sending = sa.select(sa.func.count(sa.distinct(sa.func.coalesce(_d.led_by, _d.id)))).where(
-        _d.endpoint_state_id == state.id, one_of(_d.stage, [DeliveryStage.SENDING]), _d.due_at.is_not(None)
-    )
     most = 1 if state.trips else min(state.width, limits.concurrency)
-    return max(0, most - int(conn.execute(sending).scalar_one()))
+    return max(0, most - int(conn.execute(_SENDING, {"state_id": state.id}).scalar_one()))
 
 
 def _granted(state: EndpointState, limits: Limits, room: int, now: datetime) -> tuple[int, datetime | None]:
@@ -200,20 +218,13 @@ def _granted(state: EndpointState, limits: Limits, room: int, now: datetime) -> 
 def _waiting(conn: Connection, state: EndpointState, now: datetime, limit: int) -> list[Due]:
     if limit < 1:
         return []
-    rows_due = _of(state).where(_d.due_at <= now).limit(limit)
-    return [Due(id=row.id, stage=str(DeliveryStage.SENDING), fence=row.fence) for row in conn.execute(rows_due)]
+    found = conn.execute(_WAITING_DUE, {"state_id": state.id, "now": now, "most": limit})
+    return [Due(id=row.id, stage=str(DeliveryStage.SENDING), fence=row.fence) for row in found]
 
 
 def _next(conn: Connection, state: EndpointState) -> datetime | None:
-    row = conn.execute(_of(state).limit(1)).one_or_none()
+    row = conn.execute(_WAITING, {"state_id": state.id, "most": 1}).one_or_none()
     return row.due_at if row is not None else None
-
-
-def _of(state: EndpointState) -> sa.Select[Any]:
-    waiting = sa.select(_d.id, _d.fence, _d.due_at).where(
-        _d.endpoint_state_id == state.id, one_of(_d.stage, [DeliveryStage.WAITING]), _d.due_at.is_not(None)
-    )
-    return waiting.order_by(_d.due_at, _d.id)
 
 
 def _at(now: datetime, state: EndpointState, changes: dict[str, Any]) -> dict[str, Any]:
@@ -237,5 +248,5 @@ def _changed(conn: Connection, state: EndpointState, changes: dict[str, Any]) ->
     """Change a locked state where that is a change: an endpoint that is busy and well costs no statement."""
     after = replace(state, **changes)
     if after != state:
-        conn.execute(sa.update(table).where(_c.id == state.id).values(**changes))
+        conn.execute(_CHANGED, {**changes, "state_id": state.id})
     return after

@@ -1,5 +1,6 @@
 """Single rows by their id, and inserts that an existing row wins over."""
 
+import functools
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,13 +14,12 @@ def by_id(conn: Connection, table: sa.Table, id: str) -> RowMapping | None:
     """Return the row with this id; ``None`` for no such row, and for a text that is no id at all."""
     if not _is_id(id):
         return None
-    return conn.execute(sa.select(table).where(table.c.id == id)).mappings().one_or_none()
+    return conn.execute(_by_id(table), {"wanted": id}).mappings().one_or_none()
 
 
 def insert_unless_present(conn: Connection, table: sa.Table, values: Mapping[str, Any]) -> RowMapping | None:
     """Insert a row and return it; ``None``, and nothing changed, when any unique key of it is taken."""
-    statement = _insert(conn, table).on_conflict_do_nothing().returning(table)
-    return conn.execute(statement, dict(values)).mappings().one_or_none()
+    return conn.execute(_insert_absent(table, conn.dialect.name), dict(values)).mappings().one_or_none()
 
 
 def insert_absent(conn: Connection, table: sa.Table, values: Sequence[Mapping[str, Any]]) -> Sequence[RowMapping]:
@@ -27,22 +27,31 @@ def insert_absent(conn: Connection, table: sa.Table, values: Sequence[Mapping[st
 
     Two transactions that insert the same rows must name them in the same order, or they may wait for each other.
     """
-    statement = _insert(conn, table).on_conflict_do_nothing().returning(table)
-    return conn.execute(statement, list(values)).mappings().all()
+    return conn.execute(_insert_absent(table, conn.dialect.name), list(values)).mappings().all()
 
 
 def insert_or_update(
     conn: Connection, table: sa.Table, values: Mapping[str, Any], *, key: str, update: Mapping[str, Any]
 ) -> RowMapping:
     """Insert a row, or update the one that has the same ``key``, and return it."""
-    insert = _insert(conn, table).on_conflict_do_update(index_elements=[key], set_=dict(update))
+    insert = _insert(table, conn.dialect.name).on_conflict_do_update(index_elements=[key], set_=dict(update))
     return conn.execute(insert.returning(table), dict(values)).mappings().one()
 
 
-# Values go beside the statements, not into them: built into one, those of a moderation take six times as long.
-def _insert(conn: Connection, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
+# Statements are built once, and values go beside them: built into one, those of a moderation take six times as long.
+@functools.cache
+def _by_id(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table).where(table.c.id == sa.bindparam("wanted", type_=table.c.id.type))
+
+
+@functools.cache
+def _insert_absent(table: sa.Table, dialect: str) -> sa.sql.dml.ReturningInsert[Any]:
+    return _insert(table, dialect).on_conflict_do_nothing().returning(table)
+
+
+def _insert(table: sa.Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
     # The same SQL on both, but SQLAlchemy has one class for each.
-    return sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def _is_id(text: str) -> bool:

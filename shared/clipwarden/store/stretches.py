@@ -18,6 +18,21 @@ from clipwarden.store.schema import one_of
 
 _c = table.c
 _SENDING = one_of(_c.stage, [DeliveryStage.SENDING])
+# Statements are built once, which takes longer than to execute them.
+_OTHERS = (
+    sa.update(table)
+    .where(
+        _c.endpoint_state_id == sa.bindparam("state_id", type_=_c.endpoint_state_id.type),
+        _SENDING,
+        _c.due_at.is_not(None),
+        _c.led_by == sa.bindparam("first_id", type_=_c.led_by.type),
+        _c.id != sa.bindparam("first_id", type_=_c.id.type),
+    )
+    .values(fence=_c.fence + 1)
+    .returning(table)
+)
+_HELD = sa.select(_c.id).where(sa.tuple_(_c.id, _c.fence).in_(sa.bindparam("claims", expanding=True))).with_for_update()
+_ENDED = sa.update(table).where(_c.id == sa.bindparam("held", type_=_c.id.type)).values(fence=_c.fence + 1)
 
 
 def take(conn: Connection, first_id: str, *, fence: int, until: datetime) -> list[Delivery]:
@@ -27,29 +42,19 @@ def take(conn: Connection, first_id: str, *, fence: int, until: datetime) -> lis
         return []
     first = deliveries.parse(row)
     # Who has taken the first has taken all: the others are nobody else's as long as they name it.
-    others = sa.update(table).where(
-        _c.endpoint_state_id == first.endpoint_state_id,
-        _SENDING,
-        _c.due_at.is_not(None),
-        _c.led_by == first_id,
-        _c.id != first_id,
-    )
-    rows = conn.execute(others.values(fence=_c.fence + 1, due_at=until).returning(table)).mappings()
+    others = {"state_id": first.endpoint_state_id, "first_id": first_id, "due_at": until}
+    rows = conn.execute(_OTHERS, others).mappings()
     return [first, *sorted((deliveries.parse(row) for row in rows), key=lambda one: (one.updated_at, one.id))]
 
 
 def held(conn: Connection, taken: Collection[Delivery]) -> set[str]:
     """Return the ids of those that nobody has taken over since, locked."""
-    same = sa.tuple_(_c.id, _c.fence).in_([(one.id, one.fence) for one in taken])
-    return set(conn.execute(sa.select(_c.id).where(same).with_for_update()).scalars())
+    return set(conn.execute(_HELD, {"claims": [(one.id, one.fence) for one in taken]}).scalars())
 
 
 def end(conn: Connection, changes: Mapping[str, Mapping[str, Any]], *, now: datetime) -> None:
     """End the leases of deliveries that are held, each with its changes; all of them name the same columns."""
-    columns = next(iter(changes.values()))
-    values: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
-    ending = sa.update(table).where(_c.id == sa.bindparam("held")).values(**values, fence=_c.fence + 1, updated_at=now)
-    conn.execute(ending, [{"held": id, **of} for id, of in changes.items()])
+    conn.execute(_ENDED, [{"held": id, "updated_at": now, **of} for id, of in changes.items()])
 
 
 def give_back(conn: Connection, ids: Collection[str]) -> None:
