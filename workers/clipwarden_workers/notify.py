@@ -25,9 +25,9 @@ from clipwarden_workers.tasks import Task
 _LONGEST = 64
 #: By how much a stretch may be longer than the one before that went well.
 _GROWTH = 4
-#: Seconds that a stretch is to take, after which a thread writes down what it has attempted, and after which it turns
-#: to the bus again.
-_WORTH, _TURN = 1.0, 2.0
+#: Seconds that a stretch is to take, after which a thread writes down what it has attempted and turns to the bus again.
+#: Where many threads share the interpreter, shorter ones hold too few attempts to be worth their transactions.
+_WORTH = 2.0
 
 
 def notify(services: Services, first_id: str, fence: int) -> None:
@@ -37,7 +37,7 @@ def notify(services: Services, first_id: str, fence: int) -> None:
         stretch: Sequence[Task] = tasks.take(conn, first_id, fence=fence, now=now, until=services.lease(now))
     if not stretch:
         metrics.FENCED.labels(Step.NOTIFY).inc()
-    end = time.monotonic() + _TURN
+    end = time.monotonic() + _WORTH
     while stretch:
         stretch = _deliver(services, stretch, end)
 
