@@ -21,6 +21,8 @@ LEAST = {
 }
 #: Or by this share of what it was, if that is more.
 SHARE = 0.05
+#: How far it may be above what it was at first, at any moment: however many videos wait, they do so in the database.
+SWELL = {"used_mb": 16}
 _FIFTHS = 5
 
 
@@ -59,6 +61,11 @@ class Growth:
     def grows(self) -> bool:
         """Say whether it grew beyond its limit."""
         return self.late - self.early > self.limit
+
+    @property
+    def swells(self) -> bool:
+        """Say whether it was ever higher than a backlog explains."""
+        return self.what in SWELL and self.most - self.first > SWELL[self.what]
 
     def __str__(self) -> str:
         return (

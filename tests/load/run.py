@@ -71,6 +71,7 @@ def run(producers: Producers, plan: Plan, say: Callable[[str], None]) -> Result:
     found = growths(gauges.samples)
     broken = [*producers.refused[:_TOLD], *world.ended(), *gauges.faults, *checker.broken]
     broken += [str(one) for one in found if plan.steady and one.grows]
+    broken += [f"{one.whose} swells: {one.what} {one.first:.1f} → {one.most:.1f}" for one in found if one.swells]
     broken += _left(gauges.samples[0], gauges.look())
     figures = _figures(producers) | {"sent_per_s": sent_per_s} | checker.figures
     return Result(plan=plan, broken=broken, figures=figures, growths=found)

@@ -47,6 +47,13 @@ def test_one_leak_in_fifty_videos_is_growth(what: str) -> None:
     assert _growth(half_an_hour_at_two_a_second, ("worker 1", what)).grows
 
 
+def test_a_bus_that_fills_for_a_while_is_told_apart_from_growth() -> None:
+    filled = _growth([1.6] * 40 + [20.0] + [1.6] * 9, ("redis server", "used_mb"))
+    assert filled.swells
+    assert not filled.grows
+    assert not _growth([1.6] * 40 + [12.0] + [1.6] * 9, ("redis server", "used_mb")).swells
+
+
 def test_only_a_steady_load_of_some_minutes_may_not_grow() -> None:
     assert Plan(videos=600, rate=2).steady
     assert not Plan(videos=20, rate=2).steady
