@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ _SKEWS = (0, 240, -240)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all seeds, one after the other."""
     options = _parser().parse_args(arguments)
+    # Whoever ends it ends its servers, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before it was through"))
     results = [_one(options, seed, database) for seed in options.seeds for database in _databases(options, seed)]
     if options.json is not None:
         options.json.write_text(json.dumps([result.to_dict() for result in results], indent=1) + "\n")

@@ -6,6 +6,7 @@
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +25,8 @@ _HEAD = ("whose", "what", "first", "early", "late", "most", "an hour", "limit")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one load and report."""
     options = _parser().parse_args(arguments)
+    # Whoever ends it ends its servers, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before it was through"))
     folder = Path(tempfile.mkdtemp(prefix="clipwarden-load-"))
     began = time.monotonic()
     with running(folder / "data") as world, producing(world) as producers:
