@@ -232,7 +232,7 @@ def routes(found: list[BaseRoute], prefix: str = "") -> list[str]:
 
 
 def rows(gateway: Gateway) -> dict[str, set[tuple[Any, ...]]]:
-    """Return all that the database holds, but for what only the neighbour has."""
+    """Return all that the database holds, but for what only the neighbour has, or what workers tell of themselves."""
     found: dict[str, set[tuple[Any, ...]]] = {}
     with read(gateway.services.engine) as conn:
         ours = conn.execute(sa.select(schema.accounts.c.id).where(schema.accounts.c.name == "default")).scalar_one()
@@ -240,7 +240,7 @@ def rows(gateway: Gateway) -> dict[str, set[tuple[Any, ...]]]:
             query = sa.select(table)
             if "account_id" in table.c:
                 query = query.where(table.c.account_id == ours)
-            if table.name not in ("accounts", "pools"):
+            if table.name not in ("accounts", "pools", "workers"):
                 found[table.name] = {tuple(map(str, row)) for row in conn.execute(query)}
     return found
 
