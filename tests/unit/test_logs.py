@@ -9,8 +9,6 @@ import structlog
 from clipwarden import logs
 from clipwarden.settings import LogFormat, LogSettings
 
-pytestmark = pytest.mark.usefixtures("restored_logs")
-
 
 def test_json_lines_carry_event_level_time_and_context(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(LogSettings(format=LogFormat.JSON))

@@ -111,7 +111,6 @@ def test_a_sampler_decides_alike_for_all_of_a_trace(
     assert set(map(frozenset, names.values())) == {frozenset({"moderation", "start", "GET"})}
 
 
-@pytest.mark.usefixtures("restored_logs")
 def test_each_line_about_a_moderation_names_its_trace(
     spans: InMemorySpanExporter, capsys: pytest.CaptureFixture[str]
 ) -> None:
