@@ -12,7 +12,8 @@ from sqlalchemy import Connection, event
 
 from clipwarden import callback, errors, metrics, telling
 from clipwarden.moderation import BY_POLICY, Moderation, Placement, Status
-from clipwarden.store import accounts, assets, audit, judged, moderations, retrying
+from clipwarden.store import accounts, assets, audit, judged, moderations, retrying, rows
+from clipwarden.store.schema import assets as asset_rows
 
 #: Where a decided asset's bytes are wanted; an abort moves nothing.
 _PLACEMENT = {Status.APPROVED: Placement.LIBRARY, Status.REJECTED: Placement.QUARANTINE}
@@ -34,6 +35,7 @@ def conclude(
 
     Returns the moderation as it is now, or ``None`` when somebody else has moved it on.
     """
+    _hold(conn, moderation)
     if not moderations.decide(
         conn,
         moderation,
@@ -45,7 +47,7 @@ def conclude(
         now=now,
     ):
         return None
-    return _after(conn, moderation, labels, public_url, now, actor=BY_POLICY)
+    return _after(conn, moderation, labels, public_url, now)
 
 
 def abort(
@@ -55,6 +57,7 @@ def abort(
 
     Returns the moderation as it is now, or ``None`` when somebody else has moved it on.
     """
+    _hold(conn, moderation)
     if not moderations.decide(
         conn,
         moderation,
@@ -66,7 +69,7 @@ def abort(
         now=now,
     ):
         return None
-    return _after(conn, moderation, (), public_url, now, actor=BY_POLICY)
+    return _after(conn, moderation, (), public_url, now)
 
 
 def override(
@@ -89,6 +92,7 @@ def override(
     if status not in _PLACEMENT:
         raise errors.Conflict(f"a moderation can be approved or rejected, not {status}")
     before = _present(conn, moderation_id)
+    _hold(conn, before)
     moderations.override(conn, moderation_id, status=status, by=by, now=now)
     decided = _present(conn, moderation_id)
     _count(conn, before, decided)
@@ -103,6 +107,7 @@ def cancel(
 
     Raises Conflict for one that is decided, and when it has moved on since it was read.
     """
+    _hold(conn, moderation)
     if not retrying.cancel(conn, moderation, by=by, reason=reason, now=now):
         raise errors.Conflict(f"moderation {moderation.id} has just moved on")
     cancelled = _present(conn, moderation.id)
@@ -122,14 +127,18 @@ def retry(conn: Connection, moderation: Moderation, *, by: str, reason: str | No
     return begun
 
 
-def _after(
-    conn: Connection, before: Moderation, labels: Labels, public_url: str, now: datetime, *, actor: str
-) -> Moderation:
+def _hold(conn: Connection, moderation: Moderation) -> None:
+    """Hold the moderation's asset, which must come before any of its moderations."""
+    rows.hold(conn, asset_rows, [moderation.asset_id])
+
+
+def _after(conn: Connection, before: Moderation, labels: Labels, public_url: str, now: datetime) -> Moderation:
     decided = _present(conn, before.id)
-    if decided.decisions == before.decisions:
-        _record(conn, decided, "verdict_kept_as_evidence", actor, now)
+    # Not by their count: a human may have decided since ``before`` was read.
+    if decided.decided_by == BY_POLICY:
+        _consequences(conn, decided, labels, public_url, now, actor=BY_POLICY)
     else:
-        _consequences(conn, decided, labels, public_url, now, actor=actor)
+        _record(conn, decided, "verdict_kept_as_evidence", BY_POLICY, now)
     return decided
 
 

@@ -5,16 +5,17 @@ from sqlalchemy.engine import Connection
 
 from clipwarden.moderation import Moderation, Status
 from clipwarden.store import moderations
-from clipwarden.store.schema import assets
 from clipwarden.store.schema import moderations as table
 
 _c = table.c
 
 
 def decisions_about(conn: Connection, asset_id: str) -> int:
-    """Count the decisions about an asset, overrides included: each that is told of has a number of its own."""
-    # Who decides at the same time about another moderation of the asset must not count to the same number.
-    conn.execute(sa.select(assets.c.id).where(assets.c.id == asset_id).with_for_update())
+    """Count the decisions about an asset, overrides included: each that is told of has a number of its own.
+
+    The caller holds the asset: who decides at the same time about another moderation of it must not count to the same
+    number.
+    """
     query = sa.select(sa.func.coalesce(sa.func.sum(_c.decisions), 0)).where(_c.asset_id == asset_id)
     return int(conn.execute(query).scalar_one())
 

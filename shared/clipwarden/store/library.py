@@ -66,7 +66,7 @@ class Page:
 def by_name(conn: Connection, account_id: str, name: Name, *, for_update: bool = False) -> Asset | None:
     """Return the account's asset of this name, deleted ones included; held from others' changes if to be updated."""
     query = sa.select(table).where(*_named(account_id, name))
-    row = conn.execute(query.with_for_update() if for_update else query).mappings().one_or_none()
+    row = conn.execute(query.with_for_update(key_share=True) if for_update else query).mappings().one_or_none()
     return assets.parse(row) if row is not None else None
 
 
@@ -79,7 +79,7 @@ def by_ids(conn: Connection, account_id: str, asset_ids: Sequence[str]) -> list[
 def by_id(conn: Connection, account_id: str, id: str, *, for_update: bool = False) -> Asset | None:
     """Return the account's asset with this id, deleted or not; held from others' changes if to be updated."""
     query = sa.select(table).where(_c.account_id == account_id, _c.id == id)
-    row = conn.execute(query.with_for_update() if for_update else query).mappings().one_or_none()
+    row = conn.execute(query.with_for_update(key_share=True) if for_update else query).mappings().one_or_none()
     return assets.parse(row) if row is not None else None
 
 
@@ -286,7 +286,7 @@ def moderations_of(conn: Connection, asset_ids: Sequence[str]) -> dict[str, list
 
 def _held(conn: Connection, account_id: str, name: Name) -> Asset | None:
     """Return the asset, and hold it to the transaction's end: uploads under one name come one after the other."""
-    query = sa.select(table).where(*_named(account_id, name)).with_for_update()
+    query = sa.select(table).where(*_named(account_id, name)).with_for_update(key_share=True)
     row = conn.execute(query).mappings().one_or_none()
     return assets.parse(row) if row is not None else None
 

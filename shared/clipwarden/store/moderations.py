@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from clipwarden import errors
 from clipwarden.moderation import SLOT_STAGES, Kind, Moderation, Stage, Status
 from clipwarden.store import cursor, rows
-from clipwarden.store.schema import moderations, one_of
+from clipwarden.store.schema import assets, moderations, one_of
 
 _c = moderations.c
 
@@ -338,6 +338,7 @@ def follow(conn: Connection, decided: Moderation, *, now: datetime) -> Moderatio
 
 def _supersede(conn: Connection, asset_ids: Sequence[str]) -> None:
     """Let of each kind only the newest count as an asset's."""
+    rows.hold(conn, assets, asset_ids)
     later = moderations.alias("later")
     newer = sa.tuple_(later.c.created_at, later.c.id) > sa.tuple_(_c.created_at, _c.id)
     exists = sa.exists().where(later.c.asset_id == _c.asset_id, later.c.kind == _c.kind, newer)

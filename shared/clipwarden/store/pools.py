@@ -289,21 +289,23 @@ def _bid(share: _Share, row: RowMapping, account: str, picked: int) -> tuple[Any
 
 def _start(conn: Connection, pick: RowMapping, pool: str, now: datetime, due_at: datetime) -> Moderation | None:
     attempt = pick["attempt"] + 1
-    started = (
-        sa.update(moderations)
-        .where(_c.id == pick["id"], _c.fence == pick["fence"], _c.stage == Stage.QUEUED)
-        .values(
-            stage=Stage.STARTING,
-            pool=pool,
-            attempt=attempt,
-            request_token=ids.request_token(pick["id"], attempt),
-            fence=_c.fence + 1,
-            due_at=due_at,
-            looks=0,
-            faults=0,
-            updated_at=now,
-        )
-        .returning(moderations)
-    )
-    row = conn.execute(started).mappings().one_or_none()
+    values = {
+        "pool": pool,
+        "attempt": attempt,
+        "request_token": ids.request_token(pick["id"], attempt),
+        "due_at": due_at,
+        "updated_at": now,
+        "picked_id": pick["id"],
+        "picked_fence": pick["fence"],
+    }
+    row = conn.execute(_started(), values).mappings().one_or_none()
     return moderation_rows.parse(row) if row is not None else None
+
+
+@functools.cache
+def _started() -> sa.sql.dml.ReturningUpdate[Any]:
+    picked = (_c.id == sa.bindparam("picked_id", type_=_c.id.type), _c.stage == Stage.QUEUED)
+    # One that somebody else changes now is left for the next time: they may want the pool, which is held here.
+    free = sa.select(_c.id).where(*picked).with_for_update(skip_locked=True, key_share=True).scalar_subquery()
+    started = sa.update(moderations).where(_c.id == free, _c.fence == sa.bindparam("picked_fence", type_=sa.Integer))
+    return started.values(stage=Stage.STARTING, fence=_c.fence + 1, looks=0, faults=0).returning(moderations)

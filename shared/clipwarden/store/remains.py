@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import labels, placing
 from clipwarden.moderation import Asset, Location
-from clipwarden.store import idempotency, leftovers, uploads, versions
+from clipwarden.store import idempotency, leftovers, rows, uploads, versions
 from clipwarden.store.schema import (
     asset_context,
     asset_tags,
@@ -63,6 +63,7 @@ def old_labels(conn: Connection, asset_id: str, *, before: datetime) -> set[str]
 
 def forget_labels(conn: Connection, asset_id: str, *, before: datetime) -> None:
     """Let an asset's moderations from before a moment have no labels any more; their verdicts stay."""
+    rows.hold(conn, assets, [asset_id])
     gone = old_labels(conn, asset_id, before=before)
     conn.execute(sa.delete(gists).where(gists.c.labels_key.in_(gone)))
     old = sa.update(moderations).where(_m.asset_id == asset_id, _m.created_at < before, _m.labels_key.is_not(None))
@@ -71,8 +72,8 @@ def forget_labels(conn: Connection, asset_id: str, *, before: datetime) -> None:
 
 def lock(conn: Connection, asset_id: str) -> None:
     """Hold an asset, its moderations and its callbacks from others' changes, in the order in which others do."""
-    conn.execute(sa.select(_m.id).where(_m.asset_id == asset_id).order_by(_m.id).with_for_update())
     conn.execute(sa.select(_a.id).where(_a.id == asset_id).with_for_update())
+    conn.execute(sa.select(_m.id).where(_m.asset_id == asset_id).order_by(_m.id).with_for_update())
     conn.execute(sa.select(_d.id).where(_d.id.in_(_told(conn, asset_id))).order_by(_d.id).with_for_update())
 
 

@@ -8,7 +8,8 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import errors
 from clipwarden.moderation import Kind, Moderation, Stage, Status
-from clipwarden.store import moderations
+from clipwarden.store import moderations, rows
+from clipwarden.store.schema import assets
 from clipwarden.store.schema import moderations as table
 
 _c = table.c
@@ -23,9 +24,11 @@ _LABELS = ("labels_key", "labels_of", "label_count", "model_version", "fingerpri
 
 
 def held(conn: Connection, id: str, *, account_id: str) -> Moderation | None:
-    """Return the account's moderation, and hold it from others' changes to the transaction's end."""
-    if moderations.by_id(conn, id, account_id=account_id) is None:
+    """Return the account's moderation, and hold it and its asset from others' changes to the transaction's end."""
+    found = moderations.by_id(conn, id, account_id=account_id)
+    if found is None:
         return None
+    rows.hold(conn, assets, [found.asset_id])
     row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one()
     return moderations.parse(row)
 

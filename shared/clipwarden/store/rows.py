@@ -1,8 +1,8 @@
-"""Single rows by their id, and inserts that an existing row wins over."""
+"""Rows by their ids, held where wanted, and inserts that an existing row wins over."""
 
 import functools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,16 @@ def by_id(conn: Connection, table: sa.Table, id: str) -> RowMapping | None:
     if not _is_id(id):
         return None
     return conn.execute(_by_id(table), {"wanted": id}).mappings().one_or_none()
+
+
+def hold(conn: Connection, table: sa.Table, ids: Collection[str]) -> None:
+    """Hold rows from others' changes to the transaction's end; rows that name them may be inserted meanwhile.
+
+    Whoever changes an asset's moderations holds the asset before the first of them, or two could wait for each other.
+    """
+    # SQLite has no such locks and needs none: there, a transaction that may write is alone from its beginning.
+    if ids and conn.dialect.name != "sqlite":
+        conn.execute(_hold(table), {"wanted": list(ids)})
 
 
 def insert_unless_present(conn: Connection, table: sa.Table, values: Mapping[str, Any]) -> RowMapping | None:
@@ -42,6 +52,12 @@ def insert_or_update(
 @functools.cache
 def _by_id(table: sa.Table) -> sa.Select[Any]:
     return sa.select(table).where(table.c.id == sa.bindparam("wanted", type_=table.c.id.type))
+
+
+@functools.cache
+def _hold(table: sa.Table) -> sa.Select[Any]:
+    wanted = table.c.id.in_(sa.bindparam("wanted", type_=table.c.id.type, expanding=True))
+    return sa.select(table.c.id).where(wanted).order_by(table.c.id).with_for_update(key_share=True)
 
 
 @functools.cache
