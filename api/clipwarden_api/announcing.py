@@ -23,4 +23,4 @@ def uploaded(
     present = library.moderations_of(conn, [asset.id])[asset.id]
     answer = rendering.uploaded(caller, asset, present, public_url=public_url)
     body = callback.upload_body(caller.account, answer, request_id=ids.new_id().replace("-", ""), triggered_at=now)
-    telling.tell(conn, caller.account, UPLOAD, body, named=named, now=now, asset_id=asset.id)
+    telling.tell(conn, caller.account, {UPLOAD: body}, named=named, now=now, asset_id=asset.id)

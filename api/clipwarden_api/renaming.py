@@ -25,6 +25,7 @@ def rename(services: Services, caller: Caller, asked: Parameters, path: dict[str
         raise bad("from_public_id and to_public_id are the same")
     overwrite, now = asked.flag("overwrite"), services.clock.now()
     with write(services.engine) as conn:
+        library.hold(conn, caller.account.id, [before, after])
         asset = library.by_name(conn, caller.account.id, before, for_update=True)
         if asset is None or asset.deleted_at is not None:
             raise not_found(before.public_id)

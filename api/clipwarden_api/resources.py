@@ -107,6 +107,7 @@ def _override(
         present = library.moderations_of(conn, [asset.id])[asset.id]
     found = {one.id: _labels(services, one) for one in present}
     with write(services.engine) as conn:
+        library.by_id(conn, asset.account_id, asset.id, for_update=True)  # Before any of its moderations.
         one = rendering.weightiest(present) or _by_hand(conn, asset, notification_urls, now)
         if notification_urls:
             moderations.tell(conn, one.id, notification_urls)
@@ -215,6 +216,7 @@ def _each(
 ) -> dict[str, Any]:
     now, done = services.clock.now(), []
     with write(services.engine) as conn:
+        library.hold(conn, caller.account.id, wanted)
         for name in wanted:
             asset = library.by_name(conn, caller.account.id, name)
             if asset is not None and asset.deleted_at is None:

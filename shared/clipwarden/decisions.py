@@ -198,20 +198,12 @@ def _tell(
         "asset_id": asset.id,
     }
     told: dict[str, Any] = {"public_url": public_url, "triggered_at": now, "sequence": sequence}
-    named = decided.notification_urls
+    named, bodies = decided.notification_urls, {}
     if telling.anybody(conn, account, "moderation", named):
-        body = callback.moderation_body(account, asset, decided, labels, **told)
-        telling.tell(conn, account, "moderation", body, named=named, **about)
-    chain = judged.ended_chain(conn, decided)
-    if chain:
-        telling.tell(
-            conn,
-            account,
-            "moderation_summary",
-            callback.summary_body(account, asset, chain, **told),
-            named=named,
-            **about,
-        )
+        bodies["moderation"] = callback.moderation_body(account, asset, decided, labels, **told)
+    if chain := judged.ended_chain(conn, decided):
+        bodies["moderation_summary"] = callback.summary_body(account, asset, chain, **told)
+    telling.tell(conn, account, bodies, named=named, **about)
 
 
 def _count(conn: Connection, before: Moderation, decided: Moderation) -> None:

@@ -1,6 +1,6 @@
 """Telling the endpoints that are to know of an event, in the caller's transaction: a delivery for each of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +15,7 @@ from clipwarden.store import deliveries, endpoint_states, endpoints
 def tell(
     conn: Connection,
     account: Account,
-    event: str,
-    body: str,
+    bodies: Mapping[str, str],
     *,
     named: Iterable[str],
     now: datetime,
@@ -25,9 +24,16 @@ def tell(
     moderation_id: str | None = None,
     asset_id: str | None = None,
 ) -> None:
-    """Have every URL told that is to know of the event: those that the call named or the account's, and endpoints."""
+    """Have every URL told that is to know of some events: those that the call named or the account's, and endpoints.
+
+    ``bodies`` are what is said of each event, by its name, in the order in which an endpoint is to hear of them.
+    """
     about: dict[str, Any] = {"sequence": sequence, "moderation_id": moderation_id, "asset_id": asset_id}
-    to(conn, account, event, body, urls=endpoints.told(conn, account, event, named), now=now, told_at=told_at, **about)
+    told = {event: endpoints.told(conn, account, event, named) for event in bodies}
+    if len(told) > 1:
+        endpoint_states.hold(conn, account.id, [url for urls in told.values() for url in urls])
+    for event, body in bodies.items():
+        to(conn, account, event, body, urls=told[event], now=now, told_at=told_at, **about)
 
 
 def to(

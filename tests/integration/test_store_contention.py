@@ -1,17 +1,31 @@
 """Whoever changes one video's rows at the same time comes one after the other; nobody waits for each other."""
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from clipwarden import decisions, errors, ids
-from clipwarden.moderation import Asset, Kind, Location, Moderation, Stage, Status
-from clipwarden.store import assets, deliveries, judged, library, moderations, pools, remains, retrying, schema
+from clipwarden import decisions, errors, ids, undoing
+from clipwarden.media.store import Stored
+from clipwarden.moderation import Asset, Kind, Location, Moderation, ResourceType, Scope, Stage, Status
+from clipwarden.store import (
+    assets,
+    deliveries,
+    erasures,
+    judged,
+    library,
+    moderations,
+    pools,
+    remains,
+    retrying,
+    schema,
+)
 from clipwarden.store.engine import read, write
 from records import START, account, asset, at, moderation
 
@@ -32,9 +46,11 @@ def _accept(conn: Connection, of: Asset, chance: random.Random) -> None:
 
 def _accept_several(conn: Connection, of: Asset, chance: random.Random) -> None:
     """Accept at once for several videos, in any order, as a group of requests does."""
-    names = [(of.account_id, "clip"), (of.account_id, "other")]
-    others = assets.obtain_all(conn, names, now=START)
-    moderations.accept_all(conn, [_request(others[name]) for name in chance.sample(names, 2)], now=START)
+    ids_ = sorted(
+        conn.execute(sa.select(schema.assets.c.id).where(schema.assets.c.account_id == of.account_id)).scalars()
+    )
+    several = library.by_ids(conn, of.account_id, chance.sample(ids_, 2))
+    moderations.accept_all(conn, [_request(one) for one in chance.sample(several, 2)], now=START)
 
 
 def _request(of: Asset) -> moderations.Request:
@@ -98,9 +114,54 @@ def _lock(conn: Connection, of: Asset, chance: random.Random) -> None:
     remains.lock(conn, of.id)
 
 
+def _overwrite(conn: Connection, of: Asset, chance: random.Random) -> None:
+    """Store other bytes under a name, as an upload does, and ask about those."""
+    there = Location(bucket="bucket", key=ids.new_id())
+    stored = Stored(location=there, bytes=1, etag=str(chance.random()))
+    arrived = library.Bytes(stored=stored, fingerprint=None, facts=None, format="mp4", ours=True, md5=None, poster=b"")
+    stored_as, _ = library.store(conn, of.account_id, _name(chance.choice(NAMES)), arrived, now=at(60))
+    moderations.accept_all(conn, [_request(stored_as)], now=START)
+
+
+def _rename(conn: Connection, of: Asset, chance: random.Random) -> None:
+    before, after = (_name(one) for one in chance.sample(NAMES, 2))
+    library.hold(conn, of.account_id, [before, after])
+    if (named := library.by_name(conn, of.account_id, before, for_update=True)) is not None:
+        library.rename(conn, named, after, now=at(60))
+
+
+def _delete(conn: Connection, of: Asset, chance: random.Random) -> None:
+    if (named := library.by_name(conn, of.account_id, _name(chance.choice(NAMES)))) is not None:
+        library.delete(conn, named, now=at(60))
+
+
+def _erase(conn: Connection, of: Asset, chance: random.Random) -> None:
+    # Seldom all of it, which takes its name away.
+    scope = chance.choices(list(Scope), [1 if scope is Scope.ASSET else 5 for scope in Scope])[0]
+    erasures.ask(conn, of, scope, by="ada", now=at(60))
+    erasures.quiet(conn, of.id, now=at(60))
+
+
+def _undo(conn: Connection, of: Asset, chance: random.Random) -> None:
+    """Decide with a period of grace, or have the decision back."""
+    row = retrying.held(conn, _any(conn, of, chance), account_id=of.account_id)
+    assert row is not None
+    if undoing.undoable(conn, row, now=at(60)) is not None:
+        undoing.undo(conn, row, by="ada", now=at(60))
+    else:
+        said = {"status": chance.choice(VERDICTS), "labels": (), "public_url": "http://clips.example", "now": at(60)}
+        undoing.override(conn, row, grace=timedelta(seconds=30), by="ada", **said)  # type: ignore[arg-type]
+
+
+def _name(public_id: str) -> library.Name:
+    return library.Name(resource_type=ResourceType.VIDEO, type="upload", public_id=public_id)
+
+
+NAMES = ["clip", "other", "third"]
 VERDICTS = [Status.APPROVED, Status.REJECTED]
 EVERYTHING: list[Callable[[Connection, Asset, random.Random], None]] = [
     *(_accept, _accept_several, _decide, _abort, _cancel, _look, _admit, _forget, _lock),
+    *(_overwrite, _rename, _delete, _erase, _undo),
 ]
 
 
@@ -122,8 +183,8 @@ def test_changes_of_one_video_at_the_same_time_never_wait_for_each_other(engine:
         chance = random.Random(f"{seed} {number}")
         begin.wait(10)
         for _ in range(CHANGES):
-            # Of a deadlock, one ends as StoreUnavailable.
-            with write(engine) as conn:
+            # Of a deadlock, one ends as StoreUnavailable; what others have forestalled is a Conflict.
+            with contextlib.suppress(errors.Conflict), write(engine) as conn:
                 chance.choice(EVERYTHING)(conn, chance.choice(videos), chance)
 
     with ThreadPoolExecutor(THREADS) as threads:
@@ -139,7 +200,8 @@ def _everything_adds_up(engine: Engine, videos: list[Asset]) -> None:
             counting = sa.select(c.id).where(c.asset_id == video.id, c.superseded.is_(False))
             assert len(conn.execute(counting).all()) <= 1
             audited = sa.select(sa.func.count()).where(
-                schema.audit_events.c.asset_id == video.id, schema.audit_events.c.action.in_(list(Status))
+                schema.audit_events.c.asset_id == video.id,
+                schema.audit_events.c.action.in_([*Status, "undone"]),
             )
             assert judged.decisions_about(conn, video.id) == conn.execute(audited).scalar_one()
             assert _newest(conn, video).stage in Stage

@@ -62,7 +62,7 @@ def report(
     Of what was taken over, because this process was paused past its lease, nothing is changed. ``each`` is how long the
     next stretches may be.
     """
-    before = endpoint_states.locked(conn, attempted[0].task.delivery.endpoint_state_id)
+    before = _locked(conn, attempted, settings, now)
     held = stretches.held(conn, [*(one.task.delivery for one in attempted), *(task.delivery for task in rest)])
     ours = [one for one in attempted if one.task.delivery.id in held]
     stages = _end(conn, ours, settings, now, enabled=before.disabled_at is None)
@@ -77,6 +77,24 @@ def report(
         disabled=disabled,
         handed_out=handed_out,
     )
+
+
+def _locked(
+    conn: Connection, attempted: Sequence[Attempted], settings: CallbackSettings, now: datetime
+) -> EndpointState:
+    """Return the endpoint's state, locked; and lock those of others first that may have to be told of its end."""
+    task, outcomes = attempted[0].task, [one.outcome for one in attempted]
+    id = task.delivery.endpoint_state_id
+    gone = any(outcome.gone for outcome in outcomes)
+    if gone or (any(outcome.error for outcome in outcomes) and _has_failed_long(conn, id, settings, now)):
+        others = endpoints.told(conn, task.account, DISABLED)
+        endpoint_states.hold(conn, task.account.id, [task.delivery.url, *others])
+    return endpoint_states.locked(conn, id)
+
+
+def _has_failed_long(conn: Connection, id: str, settings: CallbackSettings, now: datetime) -> bool:
+    since = endpoint_states.by_id(conn, id).failing_since
+    return since is not None and now - since > tasks.limits(settings).patience
 
 
 def _due(

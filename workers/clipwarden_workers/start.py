@@ -108,9 +108,9 @@ def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsEx
     """
     now = services.clock.now()
     with write(services.engine) as conn:
-        pools.lower(conn, services.pool(moderation).name, now=now, wait=services.settings.rekognition.refused_wait)
-        # Held, so that nobody decides between this look and the change.
+        # Held, so that nobody decides between this look and the change; and before the pool, as everywhere.
         present = retrying.held(conn, moderation.id, account_id=moderation.account_id) or moderation
+        pools.lower(conn, services.pool(moderation).name, now=now, wait=services.settings.rekognition.refused_wait)
         stage, due_at = (Stage.QUEUED, now) if present.decided_by is None else (Stage.DECIDED, None)
         turn.shift(conn, moderation, stage, now=now, due_at=due_at, attempt=moderation.attempt - 1)
     log.warning("no slot at Rekognition", reason=str(reason))

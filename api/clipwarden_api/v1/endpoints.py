@@ -57,13 +57,15 @@ def change(call: Call) -> Answer:
         _require_callable(call, asked.url)
     with write(call.services.engine) as conn:
         row = _found(conn, call)
+        if asked.enabled is True:
+            # Before the endpoint itself, as where a receiver's answer switches it off.
+            endpoint_states.enable(conn, account.id, asked.url or row.url, now=now)
         if asked.url is not None or asked.event_type is not None:
             _require_its_own(row)
             url, event_type = asked.url or row.url, asked.event_type
             row = endpoints.redirect(conn, account.id, row.id, url=url, event_type=event_type, now=now) or row
         if asked.enabled is True:
             endpoints.enable(conn, account.id, row.url, now=now)
-            endpoint_states.enable(conn, account.id, row.url, now=now)
         elif asked.enabled is False:
             endpoints.disable(conn, account, row.url, reason="by hand", now=now)
         return call.done(conn, 200, _shown(conn, call, _found(conn, call)))

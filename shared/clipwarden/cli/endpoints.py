@@ -170,8 +170,8 @@ def _switch(engine: Engine, _: Settings, arguments: argparse.Namespace) -> dict[
     with write(engine) as conn:
         account = _account(conn, arguments.account)
         if enabled:
-            listed = endpoints.enable(conn, account.id, arguments.url, now=now)
-            changed = endpoint_states.enable(conn, account.id, arguments.url, now=now) or listed
+            woken = endpoint_states.enable(conn, account.id, arguments.url, now=now)
+            changed = endpoints.enable(conn, account.id, arguments.url, now=now) or woken
         else:
             changed = endpoints.disable(conn, account, arguments.url, reason="by hand", now=now)
     return {"url": arguments.url, "enabled": enabled, "changed": changed}

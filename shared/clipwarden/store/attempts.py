@@ -58,7 +58,8 @@ def sweep(conn: Connection, *, before: datetime, now: datetime, limit: int) -> i
     """Forget attempts from before a moment, the oldest first, and return how many."""
     del now
     old = sa.select(table.c.id).where(table.c.created_at < before).order_by(table.c.created_at).limit(limit)
-    return conn.execute(sa.delete(table).where(table.c.id.in_(old.scalar_subquery()))).rowcount
+    others_left = old.with_for_update(skip_locked=True).scalar_subquery()
+    return conn.execute(sa.delete(table).where(table.c.id.in_(others_left))).rowcount
 
 
 def _text(body: bytes) -> str:

@@ -1,6 +1,7 @@
 """How endpoints fare: which of their deliveries may be attempted now, and what an attempt teaches about them.
 
-One row stands for all URLs of an origin that an account's callbacks go to. Whoever hands out its deliveries, or reports
+One row stands for all URLs of an origin that an account's callbacks go to; who locks several does so by accounts and
+origins. Whoever hands out its deliveries, or reports
 of one, holds the row's lock, so that its limits hold over all workers. ``due_at`` is when looking at it is worthwhile:
 a pause of an endpoint moves this one moment, however many deliveries wait for it.
 """
@@ -25,6 +26,13 @@ _c, _d = table.c, deliveries.c
 # Statements that a stretch of deliveries needs are built once, which takes longer than to execute them.
 _STATE = sa.bindparam("state_id", type_=_c.id.type)
 _LOCKED = sa.select(table).where(_c.id == _STATE).with_for_update()
+_OF_ORIGIN = (
+    sa.select(table)
+    .where(
+        _c.account_id == sa.bindparam("of_account", type_=_c.account_id.type), _c.origin == sa.bindparam("of_origin")
+    )
+    .with_for_update()
+)
 _CHANGED = sa.update(table).where(_c.id == _STATE)
 _DUE = (
     sa.select(table)
@@ -77,11 +85,16 @@ def expect(conn: Connection, account_id: str, url: str, *, due_at: datetime, now
     fresh = {"width": 1, "failures": 0, "trips": 0, "created_at": now, "updated_at": now}
     if (row := rows.insert_unless_present(conn, table, values | fresh)) is not None:
         return parse(row)
-    query = sa.select(table).where(_c.account_id == account_id, _c.origin == values["origin"]).with_for_update()
-    state = parse(conn.execute(query).mappings().one())
+    place = {"of_account": account_id, "of_origin": values["origin"]}
+    state = parse(conn.execute(_OF_ORIGIN, place).mappings().one())
     if state.disabled_at is None and (state.due_at is None or state.due_at > due_at):
         conn.execute(sa.update(table).where(_c.id == state.id).values(due_at=_held(state, due_at)))
     return state
+
+
+def by_id(conn: Connection, id: str) -> EndpointState:
+    """Return a state as it is now."""
+    return parse(conn.execute(sa.select(table).where(_c.id == id)).mappings().one())
 
 
 def locked(conn: Connection, id: str) -> EndpointState:
@@ -89,12 +102,22 @@ def locked(conn: Connection, id: str) -> EndpointState:
     return parse(conn.execute(_LOCKED, {"state_id": id}).mappings().one())
 
 
-def wake(conn: Connection, id: str, *, now: datetime) -> bool:
-    """Let a state be looked at now, or when its pause ends, and lock it; ``False`` where it is disabled."""
-    state = locked(conn, id)
-    if state.disabled_at is None:
-        _look_again(conn, state, at=_held(state, now))
-    return state.disabled_at is None
+def hold(conn: Connection, account_id: str, urls: Collection[str]) -> None:
+    """Lock the states of an account's endpoints that there are of these URLs, in the order in which all do."""
+    for place in sorted({origin(url) for url in urls}):
+        conn.execute(_OF_ORIGIN, {"of_account": account_id, "of_origin": place})
+
+
+def wake(conn: Connection, ids: Collection[str], *, now: datetime) -> set[str]:
+    """Let states be looked at now, or when their pauses end, and lock them; return those that are not disabled."""
+    places = conn.execute(sa.select(_c.account_id, _c.origin, _c.id).where(_c.id.in_(sorted(ids))))
+    awake = set()
+    # Sorted here and not by the database, whose order of letters may be another one.
+    for state in (locked(conn, id) for *_, id in sorted(tuple(place) for place in places)):
+        if state.disabled_at is None:
+            _look_again(conn, state, at=_held(state, now))
+            awake.add(state.id)
+    return awake
 
 
 def due(conn: Connection, *, now: datetime, limit: int) -> list[EndpointState]:

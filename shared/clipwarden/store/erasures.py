@@ -61,6 +61,7 @@ def ask(conn: Connection, asset: Asset, scope: Scope, *, by: str, now: datetime)
         "created_at": now,
         "updated_at": now,
     }
+    rows.hold(conn, assets, [asset.id])
     if rows.insert_unless_present(conn, table, values) is None:
         return False
     if scope is Scope.ASSET:
@@ -99,6 +100,7 @@ def quiet(conn: Connection, asset_id: str, *, now: datetime) -> bool:
     A job that runs goes on, and is waited for: its slot is taken until it ends. What else was under way is fenced out,
     and may be at it for a little longer.
     """
+    rows.hold(conn, assets, [asset_id])
     open_ = sa.and_(_m.asset_id == asset_id, _m.stage != Stage.DECIDED)
     ended = {
         "stage": Stage.DECIDED,

@@ -83,6 +83,12 @@ def by_id(conn: Connection, account_id: str, id: str, *, for_update: bool = Fals
     return assets.parse(row) if row is not None else None
 
 
+def hold(conn: Connection, account_id: str, names: Sequence[Name]) -> None:
+    """Hold the account's assets of these names from others' changes to the transaction's end, in one order for all."""
+    named = sa.or_(sa.false(), *(sa.and_(*_named(account_id, name)) for name in names))
+    conn.execute(sa.select(_c.id).where(named).order_by(_c.id).with_for_update(key_share=True))
+
+
 def has(conn: Connection, location: Location) -> bool:
     """Say whether the object at a location is an asset's, or an earlier version's."""
     there = sa.select(table.c.id).where(table.c.bucket == location.bucket, table.c.key == location.key)
@@ -133,11 +139,13 @@ def describe(conn: Connection, asset: Asset, *, now: datetime, **changes: Any) -
 
 def delete(conn: Connection, asset: Asset, *, now: datetime) -> bool:
     """Take an asset out of the library, and say whether these bytes were still its; they stay where they are."""
+    same = sa.update(table).where(_c.id == asset.id, _c.version == asset.version)
+    if conn.execute(same.values(deleted_at=now, updated_at=now)).rowcount != 1:
+        return False
     if asset.backup:
         versions.keep(conn, asset, now)
     posters.forget(conn, asset.id)
-    same = sa.update(table).where(_c.id == asset.id, _c.version == asset.version)
-    return conn.execute(same.values(deleted_at=now, updated_at=now)).rowcount == 1
+    return True
 
 
 def undelete(conn: Connection, asset: Asset, version: AssetVersion | None, *, now: datetime) -> Asset | None:

@@ -91,6 +91,7 @@ def accept_all(conn: Connection, asked: Sequence[Request], *, now: datetime) -> 
     if not asked:
         return []
     rest = {**_ZERO, "created_at": now, "updated_at": now}
+    rows.hold(conn, assets, {request.asset_id for request in asked})
     in_order = sorted({request.id: request for request in reversed(asked)}.values(), key=lambda request: request.id)
     made = rows.insert_absent(conn, moderations, [_values(request) | rest for request in in_order])
     _supersede(conn, [row["asset_id"] for row in made])
@@ -123,6 +124,7 @@ def rejudge(
         "status": Status.PENDING,
         "due_at": now,
     }
+    rows.hold(conn, assets, [before.asset_id])
     row = rows.insert_unless_present(conn, moderations, {**values, **_ZERO, "created_at": now, "updated_at": now})
     _supersede(conn, [before.asset_id])
     return (parse(row), True) if row is not None else (_accepted(conn, id, before.account_id, None), False)
@@ -337,8 +339,7 @@ def follow(conn: Connection, decided: Moderation, *, now: datetime) -> Moderatio
 
 
 def _supersede(conn: Connection, asset_ids: Sequence[str]) -> None:
-    """Let of each kind only the newest count as an asset's."""
-    rows.hold(conn, assets, asset_ids)
+    """Let of each kind only the newest count as an asset's; the caller holds the assets."""
     later = moderations.alias("later")
     newer = sa.tuple_(later.c.created_at, later.c.id) > sa.tuple_(_c.created_at, _c.id)
     exists = sa.exists().where(later.c.asset_id == _c.asset_id, later.c.kind == _c.kind, newer)

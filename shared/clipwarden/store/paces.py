@@ -36,7 +36,7 @@ def pace(slowed_to: float | None, slowed_at: datetime | None, now: datetime) -> 
 def slow_down(conn: Connection, pool: str, call: Call, *, now: datetime) -> None:
     """Halve the pace of these calls; a burst of refusals counts once."""
     to, at = pools.c[f"{call}_slowed_to"], pools.c[f"{call}_slowed_at"]
-    row = conn.execute(sa.select(to, at).where(pools.c.name == pool).with_for_update()).one_or_none()
+    row = conn.execute(sa.select(to, at).where(pools.c.name == pool).with_for_update(key_share=True)).one_or_none()
     if row is None or (row[1] is not None and now < row[1] + _BURST):
         return
     changes: dict[str, Any] = {to.name: max(SLOWEST, pace(row[0], row[1], now) / 2), at.name: now}

@@ -104,8 +104,8 @@ def replay_all(conn: Connection, search: Search, *, limit: int, as_of: datetime,
 
 
 def _again(conn: Connection, chosen: list[Delivery], *, now: datetime) -> int:
-    """Make deliveries due, each unless it has moved on since; endpoints are locked in the order of their ids."""
-    awake = {id for id in sorted({one.endpoint_state_id for one in chosen}) if endpoint_states.wake(conn, id, now=now)}
+    """Make deliveries due, each unless it has moved on since."""
+    awake = endpoint_states.wake(conn, {one.endpoint_state_id for one in chosen}, now=now)
     values = {"stage": str(DeliveryStage.WAITING), "due_at": now, "attempt": 0, "updated_at": now}
     fresh = {"delivered_at": None, "last_error": None, "last_status": None, "fence": _c.fence + 1}
     keys = [(one.id, one.fence) for one in chosen if one.endpoint_state_id in awake]

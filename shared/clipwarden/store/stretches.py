@@ -31,7 +31,12 @@ _OTHERS = (
     .values(fence=_c.fence + 1)
     .returning(table)
 )
-_HELD = sa.select(_c.id).where(sa.tuple_(_c.id, _c.fence).in_(sa.bindparam("claims", expanding=True))).with_for_update()
+_HELD = (
+    sa.select(_c.id)
+    .where(sa.tuple_(_c.id, _c.fence).in_(sa.bindparam("claims", expanding=True)))
+    .order_by(_c.id)
+    .with_for_update()
+)
 _ENDED = sa.update(table).where(_c.id == sa.bindparam("held", type_=_c.id.type)).values(fence=_c.fence + 1)
 
 
@@ -70,8 +75,8 @@ def recall(conn: Connection, *, now: datetime, limit: int) -> int:
     found: Sequence[Any] = conn.execute(query).all()
     if not found:
         return 0
-    states = sorted({row.endpoint_state_id for row in found})
-    disabled = [id for id in states if not endpoint_states.wake(conn, id, now=now)]
+    states = {row.endpoint_state_id for row in found}
+    disabled = sorted(states - endpoint_states.wake(conn, states, now=now))
     # Who takes one of them at this moment has locked it, and waits for no other.
     still = sa.select(_c.id).where(_c.id.in_([row.id for row in found]), lost).with_for_update(skip_locked=True)
     recalled = conn.execute(sa.update(table).where(_c.id.in_(still)).values(**_waiting())).rowcount
