@@ -63,6 +63,8 @@ audit: $(VENV)/.audit ## look for known vulnerabilities of what the locks pin
 
 docs: $(VENV)/.dev ## write anew the pages that are made from the code
 	$(BIN)/clipwarden settings --reference > docs/reference/settings.md
+	$(BIN)/python -m clipwarden.cli.manual commands > docs/reference/commands.md
+	$(BIN)/python -m clipwarden.cli.manual errors > docs/reference/errors.md
 
 lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv

@@ -20,7 +20,7 @@ def _example(name: str) -> str:
 def test_the_producer_example_enqueues_a_video(redis_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     program = _example("enqueue")
     assert len([line for line in program.splitlines() if line.strip()]) <= 5
-    exec(program.replace("redis://127.0.0.1:6379/0", redis_url), {})
+    exec(program.replace("redis://127.0.0.1:6379/3", redis_url), {})
     moderation_id = capsys.readouterr().out.strip()
     broker = build_broker(redis_url)
     consumer = broker.consume(message.QUEUE)

@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         one.add_argument("account", help="the account's name")
         one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
     for one in (adding, removing, enabling, disabling):
-        one.add_argument("url")
+        one.add_argument("url", help="the endpoint's URL")
     for one in (adding, removing):
         one.add_argument("--event", default=endpoints.ALL, metavar="EVENT", help="such as moderation (default: all)")
     testing.add_argument("url", nargs="?", help="default: the account's notification URL")
