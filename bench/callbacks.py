@@ -1,7 +1,8 @@
 """How fast callbacks go out, on PostgreSQL: to one endpoint, to many, and to many of which some never answer.
 
 ``python -m bench.callbacks`` puts deliveries into the database, then starts one worker process and reads from the rows
-when each arrived. Beside it, bare threads post the same bodies, signed, with the same HTTP client and no database.
+when each arrived. Beside it, bare threads post the same bodies, signed, with the same HTTP client and no database; and
+with the library below that client alone, which is the floor.
 """
 
 import argparse
@@ -15,12 +16,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import sqlalchemy as sa
 
 from bench import postgres, report, site
@@ -65,7 +67,7 @@ def measure(count: int, waiting: int, port: int, new_database: Callable[[], str]
     one = _run(new_database(), _urls(port, 1), count)
     many = _run(new_database(), _urls(port, _MANY), count)
     some = _run(new_database(), _urls(port, _MANY, hanging=_HANGING), count)
-    bare = _bare(_urls(port, 1)[0], count)
+    bare, plain = _bare(_urls(port, 1)[0], count), _plain(_urls(port, 1)[0], count)
     return {
         "callbacks per s to 1 endpoint": one.per_s,
         "callbacks per s to 100 endpoints": many.per_s,
@@ -77,6 +79,8 @@ def measure(count: int, waiting: int, port: int, new_database: Callable[[], str]
         "p99 of that before": round(some.p99 / many.p99, 2),
         "bare posts per s to 1 endpoint": bare,
         "callbacks to bare posts": round(one.per_s / bare, 3),
+        "posts of httpcore alone per s to 1 endpoint": plain,
+        "callbacks to those": round(one.per_s / plain, 3),
         **_memory(new_database(), _urls(port, 1)[0], waiting),
     }
 
@@ -179,24 +183,39 @@ def _delivered(engine: sa.Engine) -> int:
 
 
 def _bare(url: str, count: int) -> float:
-    """Post with as many threads as one endpoint is granted."""
-    threads = CallbackSettings().endpoint_concurrency
-    egress = Egress((ipaddress.ip_network("127.0.0.0/8"),), connect_timeout=5, total_timeout=15)
+    """Post with clipwarden's own client, which signs and looks where it calls, and without a database."""
     key, now = webhooks.new_secret(), datetime.now().astimezone()
     account = Account(id="", name="bench", api_key="bench", api_secret="secret", created_at=now)
+    with closing(Egress((ipaddress.ip_network("127.0.0.0/8"),), connect_timeout=5, total_timeout=15)) as egress:
 
-    def post() -> None:
-        for _ in range(count // threads):
+        def post() -> None:
             headers = callback.headers(_BODY, ids.new_id(), account, [key], now)
             egress.post(url, headers=headers, body=_BODY.encode())
 
+        return _posted(post, count)
+
+
+def _plain(url: str, count: int) -> float:
+    """Post with httpcore alone: the floor."""
+    with httpcore.ConnectionPool(max_connections=CallbackSettings().endpoint_concurrency) as pool:
+        headers, body = {"content-type": "application/json"}, _BODY.encode()
+        return _posted(lambda: pool.request("POST", url, headers=headers, content=body), count)
+
+
+def _posted(post: Callable[[], object], count: int) -> float:
+    """Return posts per second, by as many threads as one endpoint is granted."""
+    threads = CallbackSettings().endpoint_concurrency
+
+    def work() -> None:
+        for _ in range(count // threads):
+            post()
+
     began = time.monotonic()
-    running = [threading.Thread(target=post) for _ in range(threads)]
+    running = [threading.Thread(target=work) for _ in range(threads)]
     for thread in running:
         thread.start()
     for thread in running:
         thread.join()
-    egress.close()
     return round(count // threads * threads / (time.monotonic() - began), 1)
 
 
