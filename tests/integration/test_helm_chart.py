@@ -1,6 +1,7 @@
 """The Helm chart: what it makes is what Kubernetes takes, hardened, wired to itself, and scaled by its work."""
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def test_helm_finds_no_fault(helm: Helm) -> None:
         "worker.minReplicas=0",
         "worker.replicas=3",
         "settings.CLIPWARDN_X=1",
+        "settings.PATH=/tmp",
         "gateway.ingress.enabled=true",
         "image.digest=sha256:12",
         "gateway.scratch=much",
@@ -134,8 +136,7 @@ def test_probes_ask_where_something_answers(made: Objects) -> None:
 def test_pods_get_the_time_that_their_work_needs_to_end(helm: Helm) -> None:
     made = rendered(helm, "--set=worker.drainSeconds=100")
     worker = _of(made, "Deployment", "worker")[0]["spec"]["template"]["spec"]
-    env = {entry["name"]: entry["value"] for entry in worker["containers"][0]["env"]}
-    assert worker["terminationGracePeriodSeconds"] >= int(env["CLIPWARDEN_WORKER__DRAIN"]) + 20
+    assert worker["terminationGracePeriodSeconds"] >= int(_env(made, "worker")["CLIPWARDEN_WORKER__DRAIN"]) + 20
 
 
 def test_the_migration_runs_first_and_needs_nothing_of_the_release(made: Objects) -> None:
@@ -147,14 +148,32 @@ def test_the_migration_runs_first_and_needs_nothing_of_the_release(made: Objects
     assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "clipwarden"}}]
 
 
+def _env(made: Objects, component: str) -> dict[str, str]:
+    (pod,) = [pod for pod in _pods(made) if pod["metadata"]["labels"]["app.kubernetes.io/component"] == component]
+    return {entry["name"]: entry["value"] for entry in pod["spec"]["containers"][0]["env"]}
+
+
 def test_settings_reach_both_kinds_of_pods(made: Objects) -> None:
-    for deployment in _of(made, "Deployment"):
-        env = {
-            entry["name"]: entry["value"] for entry in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-        }
+    for component in ("gateway", "worker"):
+        env = _env(made, component)
         assert env["CLIPWARDEN_MEDIA__BUCKET"] == "shop"
         assert env["CLIPWARDEN_WORKER__THREADS"] == "4"
         assert all(f"#{name}=" in (DEPLOY / "settings.env").read_text() for name in env)
+
+
+def test_what_the_page_on_traces_says_to_set_is_taken(helm: Helm, tmp_path: Path) -> None:
+    page = (DEPLOY.parent / "docs" / "how-to" / "trace.md").read_text()
+    told = dict(re.findall(r"^ *([A-Z_]+)=(\S+)$", page, re.MULTILINE))
+    assert len(told) == 4
+    proxied = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://proxy:3128") | {"NO_PROXY": "169.254.169.254,.svc"}
+    values = {"settings": told | proxied, "networkPolicy": {"dataPorts": [5432, 6379, 4318]}}
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    made = rendered(helm, f"--values={file}")
+    for component in ("gateway", "worker"):
+        assert (told | proxied).items() <= _env(made, component).items()
+        (policy,) = _of(made, "NetworkPolicy", component)
+        assert {"port": 4318} in policy["spec"]["egress"][1]["ports"]
 
 
 def test_something_scales_each_deployment_and_something_keeps_one_of_it(made: Objects, helm: Helm) -> None:
