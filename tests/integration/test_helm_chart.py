@@ -1,10 +1,12 @@
 """The Helm chart: what it makes is what Kubernetes takes, hardened, wired to itself, and scaled by its work."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from kubernetes_validate.utils import latest_version, validate
@@ -26,8 +28,10 @@ EVERYTHING = (
     "--set=settings.CLIPWARDEN_WORKER__THREADS=4",
     "--set=networkPolicy.gatewayFrom[0].namespaceSelector.matchLabels.a=b",
 )
-#: Kinds that are not Kubernetes's own.
-FOREIGN = {"ScaledObject", "ServiceMonitor", "PrometheusRule"}
+#: What KEDA and the Prometheus operator take as ``spec``, by kind.
+FOREIGN = json.loads((Path(__file__).parents[1] / "data" / "custom_resources.json").read_text())
+#: The oldest Kubernetes that the chart is for, as it says itself.
+OLDEST = re.findall(r"^kubeVersion: \">=([\d.]+)-0\"$", (CHART / "Chart.yaml").read_text(), re.MULTILINE)[0]
 
 Objects = list[dict[str, Any]]
 
@@ -51,14 +55,36 @@ def _pods(made: Objects) -> Objects:
 
 
 @pytest.mark.parametrize("values", [(), EVERYTHING], ids=["default", "everything"])
-def test_kubernetes_takes_what_the_chart_makes(helm: Helm, values: tuple[str, ...]) -> None:
-    made = rendered(helm, *values)
+@pytest.mark.parametrize("version", [OLDEST, latest_version()])
+def test_kubernetes_takes_what_the_chart_makes(helm: Helm, values: tuple[str, ...], version: str) -> None:
+    made = rendered(helm, f"--kube-version={version}", *values)
     assert {one["kind"] for one in made} >= {"Deployment", "Service", "Job", "PodDisruptionBudget", "NetworkPolicy"}
     for one in made:
         if one["kind"] not in FOREIGN:
-            validate(one, latest_version(), strict=True)
+            assert validate(one, version, strict=True) == ".".join(version.split(".")[:2])
     names = [(one["kind"], one["metadata"]["name"]) for one in made]
     assert len(set(names)) == len(names)
+
+
+def test_keda_and_the_operator_take_what_the_chart_makes(made: Objects) -> None:
+    ours = [one for one in made if one["kind"] in FOREIGN]
+    assert {one["kind"] for one in ours} == set(FOREIGN)
+    for one in ours:
+        jsonschema.Draft202012Validator(FOREIGN[one["kind"]]).validate(one["spec"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "wrong"),
+    [
+        ("ScaledObject", "minReplicas", 2),
+        ("ScaledObject", "pollingInterval", "15s"),
+        ("ServiceMonitor", "endpoint", []),
+        ("PrometheusRule", "groups", [{"name": "x", "rules": [{"record": "x"}]}]),
+    ],
+)
+def test_a_custom_resource_that_is_wrong_would_be_found(made: Objects, kind: str, key: str, wrong: object) -> None:
+    spec = _of(made, kind)[0]["spec"] | {key: wrong}
+    assert not jsonschema.Draft202012Validator(FOREIGN[kind]).is_valid(spec)
 
 
 def test_helm_finds_no_fault(helm: Helm) -> None:
@@ -153,8 +179,8 @@ def _env(made: Objects, component: str) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in pod["spec"]["containers"][0]["env"]}
 
 
-def test_settings_reach_both_kinds_of_pods(made: Objects) -> None:
-    for component in ("gateway", "worker"):
+def test_settings_reach_all_kinds_of_pods(made: Objects) -> None:
+    for component in ("gateway", "worker", "migrate"):
         env = _env(made, component)
         assert env["CLIPWARDEN_MEDIA__BUCKET"] == "shop"
         assert env["CLIPWARDEN_WORKER__THREADS"] == "4"
@@ -190,12 +216,19 @@ def test_something_scales_each_deployment_and_something_keeps_one_of_it(made: Ob
 def test_keda_asks_prometheus_for_what_there_is(made: Objects, promtool: Promtool, tmp_path: Path) -> None:
     (scaled,) = _of(made, "ScaledObject")
     queries = [trigger["metadata"]["query"] for trigger in scaled["spec"]["triggers"]]
-    assert len(queries) == 3
+    assert len(queries) == 4
     assert set().union(*map(named, queries)) <= series()
     scraped = {
         'clipwarden_moderations{stage="queued"}': "50x10",
         'clipwarden_slots_limit{pool="eu"}': "20x10",
         'clipwarden_slots_in_use{pool="eu"}': "13x10",
+        # Others have taken slots that this pool still uses; that takes none from the first.
+        'clipwarden_slots_limit{pool="us"}': "5x10",
+        'clipwarden_slots_in_use{pool="us"}': "9x10",
+        'clipwarden_oldest_seconds{stage="judging"}': "150x10",
+        # It waits for Rekognition, or for a slot.
+        'clipwarden_oldest_seconds{stage="analysing"}': "900x10",
+        'clipwarden_oldest_seconds{stage="queued"}': "9000x10",
         'clipwarden_message_wait_seconds_bucket{queue="media",le="2.0"}': "0+60x10",
         'clipwarden_message_wait_seconds_bucket{queue="media",le="10.0"}': "0+120x10",
         'clipwarden_message_wait_seconds_bucket{queue="media",le="+Inf"}': "0+120x10",
@@ -203,10 +236,15 @@ def test_keda_asks_prometheus_for_what_there_is(made: Objects, promtool: Promtoo
         'clipwarden_bus_messages{queue="notify",state="dead"}': "900x10",
     }
     tests = [
-        _answering(queries, scraped, [8.4, 7, 5]),
+        _answering(queries, scraped, [8.4, 7, 150, 5]),
+        # What is tried again for an hour brings no more workers than there are messages: five, by a minute each.
+        _answering(queries, scraped | {'clipwarden_oldest_seconds{stage="intake"}': "3600x10"}, [8.4, 7, 300, 5]),
         # An installation in which nothing is told yet, or nothing was sent lately, keeps its least workers.
-        _answering(queries, {}, [0, 0, 0]),
-        _answering(queries, {'clipwarden_message_wait_seconds_bucket{queue="media",le="+Inf"}': "9x10"}, [0, 0, 0]),
+        _answering(queries, {}, [0, 0, 0, 0]),
+        _answering(queries, {'clipwarden_message_wait_seconds_bucket{queue="media",le="+Inf"}': "9x10"}, [0, 0, 0, 0]),
+        # What only the database tells, while pools or the bus are not to be seen.
+        _answering(queries, {'clipwarden_moderations{stage="queued"}': "50x10"}, [0, 0, 0, 0]),
+        _answering(queries, {'clipwarden_oldest_seconds{stage="judging"}': "150x10"}, [0, 0, 0, 0]),
     ]
     file = tmp_path / "test.yml"
     file.write_text(yaml.safe_dump({"rule_files": [], "evaluation_interval": "1m", "tests": tests}))
@@ -259,9 +297,28 @@ def test_networks_are_closed_but_for_what_is_needed(made: Objects) -> None:
     }
     assert set(policies) == {"gateway", "worker", "migrate"}
     assert all(policy["policyTypes"] == ["Ingress", "Egress"] for policy in policies.values())
-    # Nobody calls a migration, and it calls nobody but the database.
+    # Names, and database and Redis.
+    names = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+    data = {"ports": [{"port": 5432}, {"port": 6379}]}
+    assert all(policy["egress"][:2] == [names, data] for policy in policies.values())
+    # Nobody calls a migration, and it calls nobody else.
     assert "ingress" not in policies["migrate"]
-    assert not any("to" in rule for rule in policies["migrate"]["egress"])
-    assert [port for rule in policies["worker"]["ingress"] for port in rule["ports"]] == [{"port": 9191}]
+    assert len(policies["migrate"]["egress"]) == 2
+    figures = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert policies["worker"]["ingress"] == [{"from": figures, "ports": [{"port": 9191}]}]
+    users = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    assert policies["gateway"]["ingress"] == [
+        {"from": figures, "ports": [{"port": 9192}]},
+        {"from": users, "ports": [{"port": 8080}]},
+    ]
     (world,) = [rule for rule in policies["worker"]["egress"] if "to" in rule]
     assert "169.254.169.254/32" in world["to"][0]["ipBlock"]["except"]
+    assert world == policies["gateway"]["egress"][2]
+
+
+def test_data_and_users_are_where_the_values_say(helm: Helm) -> None:
+    chosen = "networkPolicy.dataTo[0].ipBlock.cidr=10.0.0.0/24,networkPolicy.dataPorts={5433,6380}"
+    made = rendered(helm, f"--set={chosen}")
+    where = {"ports": [{"port": 5433}, {"port": 6380}], "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]}
+    assert all(policy["spec"]["egress"][1] == where for policy in _of(made, "NetworkPolicy"))
+    assert {"ports": [{"port": 8080}]} in _of(made, "NetworkPolicy", "gateway")[0]["spec"]["ingress"]
