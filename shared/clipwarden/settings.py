@@ -166,9 +166,9 @@ class RekognitionSettings(QuotaSettings):
 class CompletionSettings(Group):
     """Messages from Rekognition that a job has ended, over SNS and SQS; without them jobs are only polled."""
 
-    topic_arn: str | None = Field(default=None, pattern=r"^arn:aws:sns:[a-z0-9-]+:\d{12}:.+$")
+    topic_arn: str | None = Field(default=None, pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:\d{12}:.+$")
     """SNS topic that Rekognition publishes to, in Rekognition's region; needs the role."""
-    role_arn: str | None = Field(default=None, pattern=r"^arn:aws:iam::\d{12}:role/.+$")
+    role_arn: str | None = Field(default=None, pattern=r"^arn:aws(-cn|-us-gov)?:iam::\d{12}:role/.+$")
     """Role that Rekognition takes on to publish to the topic."""
     queue_url: str | None = None
     """SQS queue that is subscribed to the topic; workers read it when it is set."""

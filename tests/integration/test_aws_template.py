@@ -1,5 +1,7 @@
 """The AWS side: sound by AWS's own specification, least in what it allows, and told as settings."""
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,6 +105,18 @@ def test_outputs_are_the_values_of_settings_that_there_are() -> None:
     assert all(f"#{name}=" in manual for name in named)
 
 
+def test_browsers_may_do_what_the_page_on_large_uploads_says() -> None:
+    page = (DEPLOY.parent / "docs" / "how-to" / "large-uploads.md").read_text()
+    examples = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (wanted,) = next(json.loads(found)["CORSRules"] for found in examples if "CORS" in found)
+    condition, made, otherwise = _template()["Resources"]["Bucket"]["Properties"]["CorsConfiguration"]["If"]
+    (rule,) = made["CorsRules"]
+    assert (condition, otherwise) == ("TakesBrowsers", {"Ref": "AWS::NoValue"})
+    assert rule.pop("AllowedOrigins") == {"Ref": "BrowserOrigins"}
+    assert (rule.pop("ExposedHeaders"), rule.pop("MaxAge")) == (wanted["ExposeHeaders"], wanted["MaxAgeSeconds"])
+    assert rule == {name: wanted[name] for name in ("AllowedMethods", "AllowedHeaders")}
+
+
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Return the settings that an AWS of the tests' own tells after the template was deployed there."""
@@ -110,6 +124,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     chosen = {"BucketName": "shop-moderation", "UploadsPrefix": "uploads/", "QuarantineDays": "90"}
+    chosen["BrowserOrigins"] = "https://shop.example,https://www.shop.example"
     with moto.mock_aws():
         formation = boto3.client("cloudformation")
         formation.create_stack(

@@ -1,5 +1,6 @@
 """The settings and the file that is their manual."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pydantic
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from clipwarden.settings import PoolSettings, Settings
+from clipwarden.settings import CompletionSettings, PoolSettings, Settings
 
 MANUAL = Path(__file__).parents[2] / "deploy" / "settings.env"
 
@@ -71,3 +72,12 @@ def test_a_topic_and_the_role_that_publishes_to_it_are_set_together(monkeypatch:
     monkeypatch.setenv(f"CLIPWARDEN_COMPLETION__{name}", arns[name])
     with pytest.raises(pydantic.ValidationError, match="set together"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("partition", "taken"), [("aws", True), ("aws-cn", True), ("aws-us-gov", True), ("gcp", False)]
+)
+def test_a_topic_and_its_role_may_be_in_any_partition_of_aws(partition: str, *, taken: bool) -> None:
+    topic, role = f"arn:{partition}:sns:us-gov-west-1:123456789012:done", f"arn:{partition}:iam::123456789012:role/rek"
+    with contextlib.nullcontext() if taken else pytest.raises(pydantic.ValidationError, match="role_arn"):
+        CompletionSettings(topic_arn=topic, role_arn=role)
