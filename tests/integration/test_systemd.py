@@ -1,11 +1,15 @@
 """The units for hosts without containers: sound by systemd's own check, and closed as far as they can be."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from clipwarden.settings import Settings
+from fixtures.prometheus import Promtool
 from rules import DEPLOY
 
 UNITS = DEPLOY / "systemd"
@@ -60,3 +64,29 @@ def test_all_services_are_closed_in_the_same_way() -> None:
         for unit in map(UNITS.joinpath, OURS)
     ]
     assert len(set(closed)) == 1
+
+
+def test_the_page_tells_prometheus_where_figures_and_rules_are(promtool: Promtool, tmp_path: Path) -> None:
+    page = (DEPLOY.parent / "docs" / "how-to" / "install-systemd.md").read_text()
+    (told,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "prometheus.yml"
+    file.write_text(told.replace("/etc/prometheus/clipwarden", str(DEPLOY / "prometheus")))
+    found = promtool("check", "config", str(file))
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "2 rule files found" in found.stdout
+    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in yaml.safe_load(told)["scrape_configs"]}
+    worker, api = Settings().worker, Settings().api
+    assert jobs == {
+        "clipwarden-worker": [f"{worker.metrics_host}:{worker.metrics_port}"],
+        "clipwarden-gateway": [f"{api.metrics_host}:{api.metrics_port}"],
+    }
+
+
+def test_the_page_gives_grafana_what_there_is() -> None:
+    page = (DEPLOY.parent / "docs" / "how-to" / "install-systemd.md").read_text()
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "clipwarden.yaml").read_text())["providers"]
+    assert f"--target-directory {provider['options']['path']} deploy/grafana/dashboards/*.json" in page
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert f"sed 's|{source['url']}|http://127.0.0.1:9090|'" in page
+    assert all((DEPLOY.parent / path).exists() for path in re.findall(r"deploy/grafana/[\w/]+\.yaml", page))
