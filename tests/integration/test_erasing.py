@@ -195,6 +195,19 @@ def test_an_answer_that_told_of_it_is_not_repeated(gateway: Gateway) -> None:
     assert "erased" in refused.json["detail"]
 
 
+def test_an_answer_that_is_too_old_to_be_repeated_goes_too(gateway: Gateway) -> None:
+    _judged(gateway)
+    programs = JsonApi(url=gateway.url)
+    asked: dict[str, Any] = {"public_id": NAME, "moderation": "manual"}
+    made = programs.post("/v1/moderations", asked, Idempotency_Key="once").json
+    table = schema.idempotent_requests
+    with write(gateway.services.engine) as conn:  # More than a day passes, and no request comes that sweeps.
+        conn.execute(sa.update(table).values(expires_at=gateway.services.clock.now() - timedelta(hours=1)))
+    _erased(gateway, made["asset"]["asset_id"])
+    with read(gateway.services.engine) as conn:
+        assert conn.execute(sa.select(table)).all() == []
+
+
 class Death(BaseException):
     """Raised where the process dies."""
 
