@@ -53,6 +53,9 @@ def test_a_poster_is_shown_veiled_to_who_may_see_the_video_and_to_nobody_else(se
     assert f'poster="{address}"' in ana.get(f"/console/cases/{case.id}").text
     answer = ana.client.get(address)
     assert (answer.content, answer.headers["Content-Type"]) == (b"a picture", "image/jpeg")
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    again = ana.client.get(address, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
     judged(served, owner="other")
     with read(served.engine) as conn:
         theirs = accounts.by_name(conn, "other")

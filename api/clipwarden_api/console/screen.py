@@ -71,6 +71,7 @@ def stranger(request: Request) -> Visit:
         token=cookie.token(request, services.settings.console),
         way=cookie.way(request, services.settings.console),
         fragment="hx-request" in request.headers,
+        etag=request.headers.get("if-none-match"),
         who=None,
     )
 

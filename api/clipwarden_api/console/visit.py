@@ -49,6 +49,7 @@ class Visit:
     token: str | None  #: Of the cookie, good or not.
     way: str | None  #: Of the cookie that goes with somebody to a provider and back.
     fragment: bool  #: Whether a part of a page is asked for.
+    etag: str | None  #: Of what the browser has kept of this.
     who: SignedIn | None
 
     @property
