@@ -64,9 +64,9 @@ def test_two_writers_that_read_before_they_write_lose_no_update(engine: Engine) 
 
 def test_sqlite_is_set_up_to_survive_a_power_cut_and_to_check_references(sqlite_url: str) -> None:
     engine = create_engine(settings(sqlite_url))
-    pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    pragmas = ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
     with read(engine) as conn:
-        assert [conn.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas] == ["wal", 2, 1, 30_000]
+        assert [conn.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas] == ["wal", 2, 1, 1, 30_000]
     engine.dispose()
 
 

@@ -25,6 +25,8 @@ _SQLITE_PRAGMAS = (
     # A verdict that was acknowledged must survive a power cut; WAL's usual NORMAL may lose the last commits.
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
+    # What is erased is overwritten in the file, too; else it lies in free pages until others use them.
+    "PRAGMA secure_delete = ON",
 )
 
 
