@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from clipwarden import errors
-from clipwarden.moderation import Status
+from clipwarden.moderation import Moderation, Status
 from clipwarden.people import Role
-from clipwarden.store import accounts, audit, bulk, reviews, schema
+from clipwarden.store import accounts, assets, audit, bulk, remains, reviews, schema
 from clipwarden.store.audit import Search
 from clipwarden.store.bulk import Job
 from clipwarden.store.engine import read, write
@@ -289,3 +289,42 @@ def test_a_shared_filter_that_names_an_account_is_seen_by_those_who_see_that(ser
     ben.sign_in("ben")
     assert "Theirs" not in ben.get("/console/").words
     assert "Theirs" in ana.get("/console/").words
+
+
+def _erase(served: Services, case: Moderation) -> None:
+    with write(served.engine) as conn:
+        asset = assets.by_id(conn, case.asset_id)
+        assert asset is not None
+        remains.remove(conn, asset, [], now=served.clock.now())
+
+
+def test_what_is_erased_before_its_turn_is_left_out(
+    served: Services, ana: Browser, worker: worker_services.Services
+) -> None:
+    gone, wine = judged(served, "gone"), judged(served, "wine")
+    begun(ana)
+    _erase(served, gone)
+    ended = worked(worker, served)
+    assert (ended.total, ended.done, ended.left, ended.skipped) == (2, 1, 0, {"erased": 1})
+    assert decided(served, wine) == [("approved", "human:ana", 2)]
+    assert "1: they were erased meanwhile" in ana.get(f"/console/jobs/{ended.id}").words
+
+
+def test_what_is_erased_as_its_turn_comes_is_left_out(
+    served: Services, ana: Browser, worker: worker_services.Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, wine = judged(served, "gone"), judged(served, "wine")
+    begun(ana)
+    items, read_once = bulk.items, list[str]()
+
+    def erased_since(conn: Any, job_id: str, *, limit: int) -> list[bulk.Item]:
+        found = items(conn, job_id, limit=limit)
+        if not read_once:
+            read_once.append(job_id)
+            _erase(served, gone)
+        return found
+
+    monkeypatch.setattr(bulk, "items", erased_since)
+    ended = worked(worker, served)
+    assert (ended.total, ended.done, ended.left, ended.skipped) == (2, 1, 0, {"erased": 1})
+    assert decided(served, wine) == [("approved", "human:ana", 2)]

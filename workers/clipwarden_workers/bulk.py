@@ -1,5 +1,6 @@
 """The actor ``bulk``: decide some of the moderations that a job is about, and fall due again until it has done all."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -74,7 +75,8 @@ def _decide(services: Services, job: Job, item: Item) -> bool:
         with write(services.engine) as conn:
             if (held := jobs.hold(conn, job)) is None:
                 return False
-            jobs.settle(conn, held, item, Skipped.REFUSED, now=now)
+            with contextlib.suppress(errors.Conflict):  # It was erased, and is not on the list any more.
+                jobs.settle(conn, held, item, Skipped.REFUSED, now=now)
             return True
 
 
@@ -132,7 +134,8 @@ def _held(conn: Connection, item: Item) -> Moderation:
 
 
 def _end(services: Services, job: Job) -> None:
-    now = services.clock.now()
     with write(services.engine) as conn:
-        leases.advance(conn, schema.bulk_jobs, job.id, fence=job.fence, now=now, due_at=None, ended_at=now)
+        if (held := jobs.hold(conn, job)) is None:
+            return
+        jobs.end(conn, held, now=services.clock.now())
     log.info("bulk job ended", action=job.action, total=job.total)

@@ -4,7 +4,7 @@ What a job has not come to yet stands in rows of its own. Each is taken away in 
 a job whose worker dies goes on where it was, and decides nothing twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,6 +39,7 @@ class Skipped(StrEnum):
     CHANGED = "changed"  #: It was decided since it was counted.
     HELD = "held"  #: Somebody else has it before them.
     REFUSED = "refused"  #: It cannot be done about this one.
+    ERASED = "erased"  #: It is there no more.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,20 @@ def settle(conn: Connection, held: Job, item: Item, skipped: Skipped | None, *, 
     if skipped is not None:
         changes = {"skipped": held.skipped | {str(skipped): held.skipped.get(str(skipped), 0) + 1}}
     conn.execute(sa.update(table).where(_c.id == held.id).values(**changes, faults=0, updated_at=now))
+
+
+def forget(conn: Connection, moderation_ids: Collection[str]) -> None:
+    """Take moderations that are erased out of all jobs; at its end, each says how many it has missed."""
+    running = sa.select(_c.id).where(_c.ended_at.is_(None))
+    gone = (_item.job_id.in_(running), _item.moderation_id.in_(moderation_ids))
+    conn.execute(sa.delete(bulk_items).where(*gone))
+
+
+def end(conn: Connection, held: Job, *, now: datetime) -> None:
+    """Write down that a locked job has done all there is to do."""
+    skipped = held.skipped | ({str(Skipped.ERASED): held.left} if held.left else {})
+    ended = {"due_at": None, "ended_at": now, "updated_at": now, "fence": _c.fence + 1, "skipped": skipped}
+    conn.execute(sa.update(table).where(_c.id == held.id).values(**ended))
 
 
 def cancel(conn: Connection, id: str, *, by: str, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import labels, placing
 from clipwarden.moderation import Asset, Location
-from clipwarden.store import idempotency, leftovers, rows, uploads, versions
+from clipwarden.store import bulk, idempotency, leftovers, rows, uploads, versions
 from clipwarden.store.schema import (
     asset_context,
     asset_tags,
@@ -43,9 +43,10 @@ def of(conn: Connection, asset: Asset, bucket: str, homes: Collection[str]) -> R
 
     ``bucket`` is the service's, and ``homes`` are those to which videos are fetched.
     """
+    came = tuple(uploads.of_asset(conn, asset.account_id, asset.id))
     return Remains(
-        objects=frozenset({*_objects(conn, asset, bucket), *_fetched(conn, asset, homes)}),
-        uploads=tuple(uploads.of_asset(conn, asset.account_id, asset.id)),
+        objects=frozenset({*_objects(conn, asset, bucket), *_fetched(conn, asset, homes), *_sent(conn, asset, came)}),
+        uploads=came,
         labels=frozenset(_labels(conn, asset.id)),
     )
 
@@ -85,6 +86,7 @@ def remove(conn: Connection, asset: Asset, labels_gone: Collection[str], *, now:
         uploads.forget(conn, upload.id)
     conn.execute(sa.delete(delivery_attempts).where(delivery_attempts.c.delivery_id.in_(told)))
     conn.execute(sa.delete(deliveries).where(_d.id.in_(told)))
+    bulk.forget(conn, judged)
     conn.execute(sa.delete(reviews).where(reviews.c.moderation_id.in_(judged)))
     conn.execute(sa.delete(gists).where(gists.c.labels_key.in_(labels_gone)))
     _silence(conn, asset.id, judged)
@@ -128,6 +130,12 @@ def _fetched(conn: Connection, asset: Asset, homes: Collection[str]) -> Iterable
     for moderation_id in _moderations(conn, asset.id):
         for home in homes:
             yield from _own(conn, asset.id, placing.fetched(home, asset.account_id, moderation_id), ours=True)
+
+
+def _sent(conn: Connection, asset: Asset, came: Iterable[Upload]) -> Iterable[Location]:
+    """Give where uploads went: of bytes that were not wanted, nothing else tells."""
+    for upload in came:
+        yield from _own(conn, asset.id, upload.target, ours=True)
 
 
 def _labels(conn: Connection, asset_id: str) -> set[str]:
