@@ -14,7 +14,7 @@ import remnants
 from clipwarden import errors
 from clipwarden.media.folder import FolderStore
 from clipwarden.moderation import Asset, Location, Placement, Scope, Stage, Status
-from clipwarden.store import erasures, moderations, remains, schema
+from clipwarden.store import erasures, moderations, remains, schema, versions
 from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
 from erasing import dashed, ended, erased, present, rested
@@ -36,7 +36,7 @@ def pipeline_settings(pipeline_settings: dict[str, dict[str, Any]]) -> dict[str,
     pipeline_settings["rekognition"]["reuse_window"] = 3600
     pipeline_settings["worker"]["lease"] = 1
     # Nobody looks for what is old while a test lasts.
-    pipeline_settings["retention"] = {"labels": 0.001}
+    pipeline_settings["retention"] = {"labels": 0.001, "rejected": 0.001}
     return pipeline_settings
 
 
@@ -234,6 +234,53 @@ def test_rejected_bytes_that_are_past_their_time_cannot_be_brought_back(gateway:
     assert answer[asset.id.replace("-", "")] == {"error": "no_backup"}
     with read(gateway.services.engine) as conn:  # The verdict stays.
         assert [one.status for one in moderations.of_asset(conn, asset.id, limit=2)] == [Status.REJECTED]
+
+
+def test_rejected_bytes_that_are_kept_as_a_backup_go_too(gateway: Gateway) -> None:
+    gateway.pipeline.endpoint.tell(Script.model_validate({"labels": NUDE}))
+    asset, _ = _judged(gateway, backup=True)
+    api.delete_resources([NAME], **VIDEO, **gateway.cloud)
+    assert [path for path in _files(gateway) if "quarantine" in path] != []
+    _asked(gateway, asset, Scope.BYTES)
+    assert [path for path in _files(gateway) if "quarantine" in path] == []
+    with read(gateway.services.engine) as conn:
+        assert versions.all_of(conn, asset.id) == []
+
+
+def test_rejected_bytes_of_an_earlier_version_go_and_the_present_ones_stay(gateway: Gateway) -> None:
+    gateway.pipeline.endpoint.tell(Script.model_validate({"labels": NUDE}))
+    asset, _ = _judged(gateway, backup=True)
+    gateway.pipeline.endpoint.tell(Script())
+    again, url = _judged(gateway, clip="rotated", backup=True)
+    assert (again.id, again.placed) == (asset.id, Placement.LIBRARY)
+    assert [path for path in _files(gateway) if "quarantine" in path] != []
+    _asked(gateway, asset, Scope.BYTES)
+    assert [path for path in _files(gateway) if "quarantine" in path] == []
+    with read(gateway.services.engine) as conn:
+        assert versions.all_of(conn, asset.id) == []
+    assert present(gateway, asset.id).deleted_at is None
+    assert bytes_at(url, gateway) is not None
+
+
+@pytest.mark.parametrize("when", ["moved out", "purged"])
+def test_a_process_may_die_as_it_erases_rejected_bytes(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    gateway.pipeline.endpoint.tell(Script.model_validate({"labels": NUDE}))
+    asset, _ = _judged(gateway, backup=True)
+    purge, deaths = FolderStore.purge, list[str]()
+
+    def fatal(self: FolderStore, location: Location) -> None:
+        if when == "purged" or deaths:
+            purge(self, location)
+        if not deaths:
+            deaths.append(when)
+            raise Death(when)
+
+    monkeypatch.setattr(FolderStore, "purge", fatal)
+    _asked(gateway, asset, Scope.BYTES)
+    assert deaths == [when]
+    assert [path for path in _files(gateway) if "quarantine" in path] == []
 
 
 def test_bytes_that_were_approved_meanwhile_stay(gateway: Gateway) -> None:

@@ -10,7 +10,7 @@ import records
 from clipwarden import ids
 from clipwarden.gist import Gist
 from clipwarden.moderation import Asset, DeliveryStage, Placement, Scope, Stage, Status
-from clipwarden.store import attempts, deliveries, erasures, expired, gists, remains, schema
+from clipwarden.store import attempts, deliveries, erasures, expired, gists, remains, schema, versions
 from clipwarden.store.engine import write
 from records import at
 
@@ -29,23 +29,54 @@ def _assets(conn: Connection, number: int) -> list[Asset]:
 
 
 def test_rejected_bytes_are_erased_once_they_were_left_alone_for_long(engine: Engine) -> None:
-    there = {"placed": Placement.QUARANTINE, "wanted": Placement.QUARANTINE}
+    there = {"placed": Placement.QUARANTINE, "wanted": Placement.QUARANTINE, "bucket": "b", "key": "k"}
     with write(engine) as conn:
-        old, older, young, back, moving, gone = _assets(conn, 6)
+        old, older, young, back, moving, gone, empty = _assets(conn, 7)
         for asset, changes in (
             (old, there | {"updated_at": at(2)}),
             (older, there | {"updated_at": at(1)}),
             (young, there | {"updated_at": at(9)}),
             (back, there | {"updated_at": at(1), "wanted": Placement.LIBRARY, "due_at": at(1)}),
             (moving, there | {"updated_at": at(1), "placed": Placement.LIBRARY, "due_at": at(1)}),
-            (gone, there | {"updated_at": at(1), "deleted_at": at(1)}),
+            (gone, there | {"updated_at": at(3), "deleted_at": at(3)}),
+            (empty, there | {"updated_at": at(1), "bucket": None}),
         ):
             _change(conn, asset, **changes)
         assert expired.rejected(conn, before=at(5), now=at(10), limit=1) == 1
         assert _asked(conn) == [(older.id, Scope.BYTES)]
+        assert expired.rejected(conn, before=at(5), now=at(10), limit=10) == 2
+        assert expired.rejected(conn, before=at(5), now=at(10), limit=10) == 0
+        assert {asset_id for asset_id, _ in _asked(conn)} == {old.id, older.id, gone.id}
+
+
+def _version(conn: Connection, asset: Asset, number: int, seconds: float) -> None:
+    now = at(seconds)
+    there = {"bucket": "b", "key": f"k{number}", "bytes": 1, "created_at": now}
+    conn.execute(sa.insert(schema.asset_versions).values(id=ids.new_id(), asset_id=asset.id, version=number, **there))
+
+
+def _verdict(conn: Connection, asset: Asset, version: int, status: Status, decided: float) -> None:
+    made = records.moderation(conn, asset, stage=Stage.DECIDED, status=status, now=at(1), due_at=None)
+    one = sa.update(schema.moderations).where(schema.moderations.c.id == made.id)
+    conn.execute(one.values(asset_version=version, decided_at=at(decided)))
+
+
+def test_rejected_bytes_of_earlier_versions_are_erased_once_they_were_left_alone_for_long(engine: Engine) -> None:
+    with write(engine) as conn:
+        old, replaced, decided, approved, present = _assets(conn, 5)
+        for asset in (old, replaced, decided, approved):
+            _version(conn, asset, 1, 9 if asset is replaced else 2)
+            _version(conn, asset, 2, 2)  # Of which there is no verdict.
+            _verdict(conn, asset, 1, Status.APPROVED, 1)
+            _verdict(conn, asset, 1, Status.REJECTED, 9 if asset is decided else 2)
+        _verdict(conn, approved, 1, Status.APPROVED, 2)
+        _version(conn, present, present.version, 2)
+        _verdict(conn, present, present.version, Status.REJECTED, 2)
         assert expired.rejected(conn, before=at(5), now=at(10), limit=10) == 1
         assert expired.rejected(conn, before=at(5), now=at(10), limit=10) == 0
-        assert {asset_id for asset_id, _ in _asked(conn)} == {old.id, older.id}
+        assert _asked(conn) == [(old.id, Scope.BYTES)]
+        assert [one.version for one in versions.rejected_of(conn, old.id, before=at(5))] == [1]
+        assert versions.rejected_of(conn, old.id, before=at(2)) == []
 
 
 def test_what_was_deleted_long_ago_is_erased(engine: Engine) -> None:

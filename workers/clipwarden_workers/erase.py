@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from clipwarden import errors, logs, metrics, placing
 from clipwarden.moderation import Asset, Location, Placement, Scope
-from clipwarden.store import assets, erasures, leases, library, posters, remains, schema
+from clipwarden.store import assets, erasures, leases, library, posters, remains, schema, versions
 from clipwarden.store.engine import read, write
 from clipwarden.store.erasures import Erasure
 from clipwarden.store.remains import Remains
@@ -65,21 +65,49 @@ def _forget(services: Services, conn: Connection, erasure: Erasure, gone: Remain
 
 
 def _bytes(services: Services, erasure: Erasure) -> None:
-    """Delete a rejected asset's bytes, and take it out of the library; one that was approved since keeps them."""
-    with write(services.engine) as conn:
-        asset = library.by_id(conn, erasure.account_id, erasure.asset_id, for_update=True)
-        rejected = asset if asset is not None and _is_rejected(asset) else None
-        if rejected is not None:
-            now = services.clock.now()
-            library.describe(conn, rejected, now=now, backup=False, deleted_at=rejected.deleted_at or now)
-            posters.forget(conn, rejected.id)
-    if rejected is not None:
-        services.media.purge(placing.quarantine(services.settings.media.bucket, rejected))
+    """Delete an asset's rejected bytes that are past their time; what was approved since stays."""
+    kept = services.settings.retention.rejected
+    if kept is not None:
+        before = services.clock.now() - timedelta(seconds=kept)
+        _present_bytes(services, erasure, before)
+        _kept_bytes(services, erasure, before)
     _end(services, erasure)
 
 
-def _is_rejected(asset: Asset) -> bool:
-    return asset.due_at is None and asset.wanted is asset.placed is Placement.QUARANTINE
+def _present_bytes(services: Services, erasure: Erasure, before: datetime) -> None:
+    """Delete the bytes that a rejected asset has, and take it out of the library: it has none any more."""
+    with write(services.engine) as conn:
+        asset = library.by_id(conn, erasure.account_id, erasure.asset_id, for_update=True)
+        rejected = asset if asset is not None and _is_rejected(asset, before) else None
+        if rejected is not None:
+            now = services.clock.now()
+            nowhere: dict[str, None] = dict.fromkeys(("bucket", "key", "object_version"))
+            deleted_at = rejected.deleted_at or now
+            library.describe(conn, rejected, now=now, backup=False, deleted_at=deleted_at, **nowhere)
+            same = [one.id for one in versions.all_of(conn, rejected.id) if one.version == rejected.version]
+            versions.forget(conn, rejected.id, same)
+            posters.forget(conn, rejected.id)
+    if rejected is not None:
+        services.media.purge(placing.quarantine(services.settings.media.bucket, rejected))
+
+
+def _is_rejected(asset: Asset, before: datetime) -> bool:
+    """Say whether bytes are rejected and past their time, or were, by somebody who died before they were deleted."""
+    settled = asset.due_at is None and asset.wanted is asset.placed is Placement.QUARANTINE
+    return settled and (asset.location is None or asset.updated_at < before)
+
+
+def _kept_bytes(services: Services, erasure: Erasure, before: datetime) -> None:
+    """Delete rejected bytes that an asset had before, and forget that it had them."""
+    bucket = services.settings.media.bucket
+    with read(services.engine) as conn:
+        asset = _present(conn, erasure)
+        old = versions.rejected_of(conn, asset.id, before=before)
+        found = [one for version in old for one in remains.bytes_of_version(conn, asset, version, bucket)]
+    for location in found:
+        services.media.purge(location)
+    with write(services.engine) as conn:
+        versions.forget(conn, asset.id, [version.id for version in old])
 
 
 def _labels(services: Services, erasure: Erasure) -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clipwarden import labels, placing
-from clipwarden.moderation import Asset, Location
+from clipwarden.moderation import Asset, AssetVersion, Location
 from clipwarden.store import bulk, idempotency, leftovers, rows, uploads, versions
 from clipwarden.store.schema import (
     asset_context,
@@ -54,6 +54,12 @@ def of(conn: Connection, asset: Asset, bucket: str, homes: Collection[str]) -> R
 def bytes_of(conn: Connection, asset: Asset, bucket: str) -> set[Location]:
     """Return where an asset's present bytes are, or may be."""
     return {placing.quarantine(bucket, asset), *_own(conn, asset.id, asset.location, ours=asset.ours)}
+
+
+def bytes_of_version(conn: Connection, asset: Asset, version: AssetVersion, bucket: str) -> set[Location]:
+    """Return where the bytes of a kept version are, or may be."""
+    hidden = placing.quarantine(bucket, asset, version.version)
+    return {hidden, *_own(conn, asset.id, version.location, ours=version.ours)}
 
 
 def old_labels(conn: Connection, asset_id: str, *, before: datetime) -> set[str]:
@@ -107,8 +113,7 @@ def _silence(conn: Connection, asset_id: str, judged: Collection[str]) -> None:
 def _objects(conn: Connection, asset: Asset, bucket: str) -> Iterable[Location]:
     yield from bytes_of(conn, asset, bucket)
     for version in versions.all_of(conn, asset.id):
-        yield placing.quarantine(bucket, asset, version.version)
-        yield from _own(conn, asset.id, version.location, ours=version.ours)
+        yield from bytes_of_version(conn, asset, version, bucket)
     for leftover in leftovers.of_asset(conn, asset.id):
         yield placing.quarantine(bucket, asset, leftover.version)
         yield from _own(conn, asset.id, leftover.location, ours=True)

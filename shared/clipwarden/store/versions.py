@@ -84,6 +84,25 @@ def rejected(conn: Connection, asset_id: str) -> set[int]:
     return {version for (version, _), status in last.items() if status == Status.REJECTED}
 
 
+def rejected_before(before: datetime) -> sa.Select[Any]:
+    """Find earlier versions of assets that were rejected, and replaced, before a moment, as ``rejected`` tells them."""
+    later = judged.alias("later")
+    newer = sa.tuple_(later.c.created_at, later.c.id) > sa.tuple_(_m.created_at, _m.id)
+    same = [later.c[name] == _m[name] for name in ("asset_id", "asset_version", "kind")]
+    # Cast, so that SQLite looks at the asset's moderations, not at all that were ever rejected.
+    refused = sa.cast(_m.status, sa.Text) == str(Status.REJECTED)
+    last = (refused, _m.decided_at < before, ~sa.exists().where(*same, newer))
+    about = (_m.asset_id == _c.asset_id, _m.asset_version == _c.version)
+    present = sa.exists().where(owners.c.id == _c.asset_id, owners.c.version == _c.version)
+    return sa.select(table).where(_c.created_at < before, sa.exists().where(*about, *last), ~present)
+
+
+def rejected_of(conn: Connection, asset_id: str, *, before: datetime) -> list[AssetVersion]:
+    """Return those of an asset that ``rejected_before`` finds."""
+    found = conn.execute(rejected_before(before).where(_c.asset_id == asset_id)).mappings()
+    return [parse(row) for row in found]
+
+
 def restore(conn: Connection, asset: Asset, version: AssetVersion | None, *, now: datetime) -> Asset:
     """Put an asset back into the library, with the bytes of a version or else those it has, and return it.
 

@@ -79,7 +79,13 @@ partial("ix_assets_account", _a.account_id, _a.created_at, _a.id, where=_a.delet
 # What is in the library, however much of what came in lately was rejected or deleted.
 partial("ix_assets_library", _a.account_id, _a.resource_type, _a.created_at, _a.id, where=in_library())
 partial("ix_assets_names", _a.account_id, _a.resource_type, _a.public_id, _a.id, where=in_library())
-# What is kept for a time: rejected bytes, and assets that were deleted.
+# What is kept for a time: rejected bytes, which earlier releases find by another index, and assets that were deleted.
+partial(
+    "ix_assets_quarantined",
+    _a.updated_at,
+    _a.id,
+    where=sa.and_(one_of(_a.placed, [Placement.QUARANTINE]), _a.bucket.is_not(None)),
+)
 partial(
     "ix_assets_rejected",
     _a.updated_at,
@@ -130,6 +136,8 @@ asset_versions = sa.Table(
     optional("md5"),
     sa.UniqueConstraint("asset_id", "version"),
 )
+# Rejected ones are kept for a time.
+sa.Index("ix_asset_versions_age", asset_versions.c.created_at, asset_versions.c.id)
 
 # Bytes that were overwritten, and are kept by nobody.
 leftovers = sa.Table(
