@@ -9,10 +9,11 @@ VIDEOS ?= 10000
 MINUTES ?= 30
 RATE ?= 2
 EXAMPLES ?= 2000
+REF ?= HEAD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit fuzz chaos load soak bench audit docs lock clean
+.PHONY: help demo run check format test test-unit fuzz chaos load soak bench audit docs lock archive clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +73,10 @@ lock: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(BIN)/uv pip compile $(LOCK) --extra local --extra oidc --extra rabbitmq --extra tracing --group dev pyproject.toml -o requirements/dev.lock
 	$(BIN)/uv pip compile $(LOCK) --extra workers --extra api --extra oidc --extra rabbitmq --extra tracing pyproject.toml -o requirements/image.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -o requirements/build.lock
+
+archive: ## keep REF (HEAD) as the release before, whose code is tried on this one's schema
+	git archive -9 --output tests/data/previous-release.tar.gz $(REF) pyproject.toml shared workers api local \
+	  ':(exclude)local/clipwarden_local/samples'
 
 clean: ## remove what make has made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
