@@ -78,6 +78,19 @@ def begun(connection: Connection) -> Iterator[Connection]:
 
 
 @contextmanager
+def session(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that ends with the block, and with it what its session holds; transactions are the caller's.
+
+    Raises StoreUnavailable as ``write`` does.
+    """
+    with _own_faults(), engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
+
+
+@contextmanager
 def read(engine: Engine) -> Iterator[Connection]:
     """Give one transaction that only reads, and never waits for writers.
 

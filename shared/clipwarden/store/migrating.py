@@ -1,5 +1,7 @@
 """Leading a database to the schema that this code was written for, and refusing to work on one that it cannot use."""
 
+import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from clipwarden import errors
-from clipwarden.store.engine import begun, read, write
+from clipwarden import errors, logs
+from clipwarden.store.engine import begun, read, session
 from clipwarden.store.schema import schema_floor
 
 if TYPE_CHECKING:
@@ -22,21 +24,77 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 #: Key of the PostgreSQL advisory lock under which schemas change; any number that stays the same.
 _LOCK = 0x636C6970
 
+#: Milliseconds that a migration waits for a table on PostgreSQL: as long, all who come after it wait for it, too.
+_LOCK_TIMEOUT_MS = 3000
+#: Seconds between two attempts at a table that others hold: the first pause, which doubles, and the longest.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+#: Seconds between two looks whether another process has ended its migration.
+_LOOK = 0.2
+
+#: PostgreSQL's words for a table that others hold for too long, and for two that wait for each other.
+_HELD = frozenset({"55P03", "40P01"})
+
+#: The transaction that has run for the longest: who most likely holds the table.
+_OLDEST = sa.text(
+    "SELECT pid, application_name AS program, date_trunc('second', now() - xact_start)::text AS open_for"
+    " FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid() AND xact_start IS NOT NULL"
+    " ORDER BY xact_start LIMIT 1"
+)
+
+log = logs.logger(__name__)
+
 
 def upgrade(engine: Engine) -> None:
     """Lead the database to this code's schema; nothing happens where it is there, and a second process waits.
 
+    On PostgreSQL each migration is a transaction of its own, and is tried until it gets its tables: whoever reads or
+    writes them waits for an attempt at most, never for what the migration itself waits for. On SQLite, all are one.
     Raises ConfigurationError when the schema is newer than this code, StoreUnavailable when there is no database.
     """
+    if engine.dialect.name == "sqlite":
+        with _alone_in_sqlite(engine) as conn:
+            _run(conn)
+        return
+    with _alone_in_postgresql(engine) as conn:
+        for pause in _pauses():
+            if _ran(conn):
+                return
+            _tell_who_holds(conn, pause)
+            time.sleep(pause)
+
+
+def _run(conn: Connection) -> None:
     from alembic import command  # noqa: PLC0415 # every process asks for the revision, and only one migrates
     from alembic.util import CommandError  # noqa: PLC0415 # the same
 
-    with _alone(engine) as conn:
-        _lock(conn)
-        try:
-            command.upgrade(config(conn), "head")
-        except CommandError as exc:
-            raise errors.ConfigurationError(f"the database is not one that this clipwarden knows: {exc}") from exc
+    try:
+        command.upgrade(config(conn), "head")
+    except CommandError as exc:
+        raise errors.ConfigurationError(f"the database is not one that this clipwarden knows: {exc}") from exc
+
+
+def _ran(conn: Connection) -> bool:
+    """Run what is left of the migrations; say whether they got all their tables."""
+    try:
+        conn.execute(sa.text(f"SET lock_timeout = {_LOCK_TIMEOUT_MS}"))
+        conn.commit()
+        _run(conn)
+    except sa.exc.OperationalError as exc:
+        conn.rollback()
+        if getattr(exc.orig, "sqlstate", None) not in _HELD:
+            raise
+        return False
+    return True
+
+
+def _pauses() -> Iterator[float]:
+    return (min(_FIRST_PAUSE * 2**turn, _LONGEST_PAUSE) for turn in itertools.count())
+
+
+def _tell_who_holds(conn: Connection, pause: float) -> None:
+    oldest = conn.execute(_OLDEST).mappings().first()
+    conn.rollback()
+    log.warning("migration waits for a table", again_in=pause, **{f"oldest_{k}": v for k, v in (oldest or {}).items()})
 
 
 def revision(engine: Engine) -> str | None:
@@ -87,15 +145,11 @@ def config(connection: Connection | Engine | None = None) -> "Config":
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[Connection]:
-    """Give one transaction in which SQLite may build tables anew; the references to them are checked at its end."""
-    if engine.dialect.name != "sqlite":
-        with write(engine) as conn:
-            yield conn
-        return
+def _alone_in_sqlite(engine: Engine) -> Iterator[Connection]:
+    """Give one transaction in which tables may be built anew; the references to them are checked at its end."""
     with engine.connect() as conn:
         raw: Any = conn.connection.driver_connection
-        # SQLite changes this only outside of a transaction.
+        # SQLite changes this only outside of a transaction; one that may write is alone from its beginning.
         raw.execute("PRAGMA foreign_keys = OFF")
         try:
             with begun(conn):
@@ -106,8 +160,19 @@ def _alone(engine: Engine) -> Iterator[Connection]:
             raw.execute("PRAGMA foreign_keys = ON")
 
 
-def _lock(conn: Connection) -> None:
-    # On SQLite, a transaction that may write is alone from its beginning.
-    if conn.dialect.name == "postgresql":
-        conn.execute(sa.text("SET LOCAL lock_timeout = 0"))
-        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+@contextmanager
+def _alone_in_postgresql(engine: Engine) -> Iterator[Connection]:
+    """Give a connection outside of any transaction, while no other process migrates."""
+    with session(engine) as conn:
+        if not _locked(conn):
+            log.info("migration waits for another process")
+            # Asked for again and again: a statement that waited would have a snapshot, and concurrent builds wait for
+            # all that are older than they.
+            while not _locked(conn):
+                time.sleep(_LOOK)
+        yield conn
+
+
+def _locked(conn: Connection) -> bool:
+    with conn.begin():
+        return bool(conn.execute(sa.select(sa.func.pg_try_advisory_lock(_LOCK))).scalar_one())

@@ -13,6 +13,9 @@ def _run(connection: Connection) -> None:
         render_as_batch=True,
         # All or nothing, on SQLite too: its DDL is part of the transaction.
         transactional_ddl=True,
+        # Locks are given back after each; nothing of this holds within a transaction of the caller's.
+        transaction_per_migration=True,
+        in_transaction=connection.in_transaction(),
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -20,7 +23,7 @@ def _run(connection: Connection) -> None:
 
 _target = context.config.attributes["connection"]
 if isinstance(_target, Engine):
-    with _target.begin() as _connection:
+    with _target.connect() as _connection:
         _run(_connection)
 else:
     _run(_target)
