@@ -102,8 +102,13 @@ class Silent(Bus):
 def test_a_queue_is_asked_once_its_room_is_used_up_and_not_all_the_time() -> None:
     bus, now = Silent(), [100.0]
     some = Room(bus, Queue.MEDIA, now=lambda: now[0])
+    with pytest.raises(errors.BusUnavailable):
+        some.left()
+    # Sending the one that is left tells of it.
     assert (some.left(), some.left(), bus.asked) == (1, 1, 1)
     some.take(1)
     assert (some.left(), bus.asked) == (0, 1)
     now[0] += room.EVERY
+    with pytest.raises(errors.BusUnavailable):
+        some.left()
     assert (some.left(), bus.asked) == (1, 2)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from clipwarden import metrics
+from clipwarden import errors, metrics
 from clipwarden.moderation import Moderation
 from clipwarden.store import pools
 from clipwarden.store.engine import write
@@ -27,20 +27,17 @@ def refill(services: Services, conn: Connection, name: str | None, now: datetime
     return [moderation for moderation in admitted if moderation.due_at == until]
 
 
-def announce(services: Services, admitted: Sequence[Moderation]) -> None:
-    """Send the messages of moderations whose reservation is committed."""
+def announce(services: Services, admitted: Sequence[Moderation]) -> bool:
+    """Send the messages of moderations whose reservation is committed, and say whether the bus took all."""
     for moderation in admitted:
         metrics.ADMITTED.labels(moderation.pool).inc()
-        services.bus.send(Step.START, moderation.id, moderation.fence)
+    return services.bus.send_each((Step.START, moderation.id, moderation.fence) for moderation in admitted)
 
 
-def admit(services: Services) -> int:
-    """Fill every pool's free slots now, and return how many were filled."""
-    return sum(_fill(services, name) for name in services.pools)
-
-
-def _fill(services: Services, name: str) -> int:
-    with write(services.engine) as conn:
-        admitted = refill(services, conn, name, services.clock.now())
-    announce(services, admitted)
-    return len(admitted)
+def admit(services: Services) -> None:
+    """Fill every pool's free slots now; raises BusUnavailable, leaving further pools, when a message is not taken."""
+    for name in services.pools:
+        with write(services.engine) as conn:
+            admitted = refill(services, conn, name, services.clock.now())
+        if not announce(services, admitted):
+            raise errors.BusUnavailable("the bus does not take messages")

@@ -1,5 +1,6 @@
 """Sending the pipeline's own messages: which actor works on which row, and on which queue."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import cast
 
@@ -73,3 +74,10 @@ class Bus:
             return False
         metrics.SENT.labels(step).inc()
         return True
+
+    def send_each(self, messages: Iterable[tuple[Step, str, int]]) -> bool:
+        """Send messages up to the first that the bus does not take, and say whether it took all.
+
+        A bus that hangs takes seconds to refuse each, and whoever sends has other things to do.
+        """
+        return all(self.send(*message) for message in messages)

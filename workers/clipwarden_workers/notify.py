@@ -76,8 +76,8 @@ def _report(
         report = reporting.report(conn, attempted, rest, services.settings.callback, now=now, until=until, each=each)
         following = _first(conn, stretch, report.handed_out, now, until) if more else []
     reporting.announce(report)
-    for due in report.handed_out[1 if following else 0 :]:
-        services.bus.send(Step.NOTIFY, due.id, due.fence)
+    others = report.handed_out[1 if following else 0 :]
+    services.bus.send_each((Step.NOTIFY, due.id, due.fence) for due in others)
     return following
 
 

@@ -7,7 +7,6 @@ work on, so only the longest overdue row gets another one now and then: its mess
 import time
 from collections.abc import Callable
 
-from clipwarden import errors
 from clipwarden_workers.bus import Bus, Queue
 
 #: Messages with which a queue is full: more than all workers do while a row's lease lasts is more than they need.
@@ -27,18 +26,15 @@ class Room:
         self._ask_at = 0.0
 
     def left(self) -> int:
-        """Return how many messages may be sent: at least one a second, whatever is in the queue."""
+        """Return how many messages may be sent: at least one a second, whatever is in the queue.
+
+        Raises BusUnavailable when the queue cannot be asked; sending the one that is left then tells more.
+        """
         if self._left == 0 and self._now() >= self._ask_at:
-            self._left = max(1, FULL - self._waiting())
-            self._ask_at = self._now() + EVERY
+            self._left, self._ask_at = 1, self._now() + EVERY
+            self._left = max(1, FULL - self._bus.waiting(self._queue))
         return self._left
 
     def take(self, count: int) -> None:
         """Count so many messages as sent."""
         self._left -= count
-
-    def _waiting(self) -> int:
-        try:
-            return self._bus.waiting(self._queue)
-        except errors.BusUnavailable:
-            return FULL  # Sending the one that is left will tell of it.
