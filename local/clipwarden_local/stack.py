@@ -178,7 +178,7 @@ class Stack:
     @contextmanager
     def engine(self) -> Iterator[Engine]:
         """Give an engine on the stack's database for the time of the block."""
-        opened = create_engine(self.settings().database)
+        opened = create_engine(self.settings().database, patient=True)
         try:
             yield opened
         finally:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from clipwarden import errors
 from clipwarden.settings import DatabaseSettings
 from clipwarden.store import accounts, clock, pools, schema
+from clipwarden.store import engine as engines
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, read, write
 from fixtures.postgres import Server
@@ -93,6 +94,29 @@ def test_postgresql_speaks_utc_and_does_not_wait_for_locks_for_ever(postgresql_u
             "30s",
         ]
     engine.dispose()
+
+
+def test_a_statement_that_postgresql_does_not_finish_is_a_transient_fault(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "STATEMENT_WAIT", 0.05)
+    engine = create_engine(settings(postgresql_url))
+    with pytest.raises(errors.StoreUnavailable, match="statement timeout"), read(engine) as conn:
+        conn.execute(sa.select(sa.func.pg_sleep(600)))
+    with write(engine) as conn:
+        account(conn)
+    engine.dispose()
+
+
+def test_a_statement_may_take_longer_than_a_wait_for_a_lock_and_as_long_as_it_does_for_the_patient(
+    postgresql_url: str,
+) -> None:
+    assert engines.STATEMENT_WAIT > engines.LOCK_WAIT
+    for patient, limit in ((False, "40s"), (True, "0")):
+        engine = create_engine(settings(postgresql_url), patient=patient)
+        with read(engine) as conn:
+            assert conn.exec_driver_sql("SHOW statement_timeout").scalar() == limit
+        engine.dispose()
 
 
 def test_reading_cannot_write_on_postgresql(postgresql_url: str) -> None:

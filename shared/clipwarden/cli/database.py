@@ -18,7 +18,7 @@ def connected() -> Iterator[tuple[Settings, Engine]]:
     """Yield the settings and an engine on a database of our schema."""
     settings = Settings()
     logs.configure(settings.log)
-    engine = create_engine(settings.database)
+    engine = create_engine(settings.database, patient=True)
     try:
         require_usable(engine)
         yield settings, engine

@@ -17,6 +17,9 @@ from clipwarden.store.schema import SEAL
 
 #: Seconds that a statement waits for somebody else's lock, or for a free connection.
 LOCK_WAIT = 30
+#: Seconds that a statement may take in all on PostgreSQL: longer than a wait for a lock, which says more, and shorter
+#: than it takes a dispatcher to count as stuck.
+STATEMENT_WAIT = LOCK_WAIT + 10
 
 _READS = "clipwarden_reads"
 
@@ -30,14 +33,16 @@ _SQLITE_PRAGMAS = (
 )
 
 
-def create_engine(settings: DatabaseSettings) -> Engine:
+def create_engine(settings: DatabaseSettings, *, patient: bool = False) -> Engine:
     """Return an engine for the configured database; nothing is connected yet.
 
+    Somebody who is ``patient`` lets statements take as long as they do: a person can interrupt what a process cannot.
     Raises ConfigurationError for a URL that is neither a SQLite file's nor PostgreSQL's.
     """
     url = _parse(settings.url.get_secret_value())
-    engine = _sqlite(url, settings) if url.get_backend_name() == "sqlite" else _postgresql(url, settings)
-    return _sealing(engine, settings)
+    if url.get_backend_name() == "sqlite":
+        return _sealing(_sqlite(url, settings), settings)
+    return _sealing(_postgresql(url, settings, patient=patient), settings)
 
 
 def create_replica_engine(settings: DatabaseSettings) -> Engine | None:
@@ -129,14 +134,15 @@ def _sqlite(url: URL, settings: DatabaseSettings) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, settings: DatabaseSettings, *, connect_timeout: int = 10) -> Engine:
+def _postgresql(url: URL, settings: DatabaseSettings, *, connect_timeout: int = 10, patient: bool = False) -> Engine:
+    limits = f"-c lock_timeout={LOCK_WAIT}s -c statement_timeout={0 if patient else int(STATEMENT_WAIT * 1000)}"
     return sa.create_engine(
         url,
         pool_pre_ping=True,
         connect_args={
             "application_name": "clipwarden",
             "connect_timeout": connect_timeout,
-            "options": f"-c timezone=UTC -c lock_timeout={LOCK_WAIT}s",
+            "options": f"-c timezone=UTC {limits}",
             # A server that vanished without a word is noticed within this many milliseconds.
             "tcp_user_timeout": LOCK_WAIT * 1000,
         },

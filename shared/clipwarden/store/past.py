@@ -65,9 +65,10 @@ def page(conn: Connection, search: Search, *, after: str | None, limit: int) -> 
 
 
 def _alone(conn: Connection) -> None:
-    """Keep PostgreSQL from starting processes for a page, which takes longer than reading one."""
+    """Keep PostgreSQL from starting processes for a page, which takes longer than reading one, and let it take long."""
     if conn.dialect.name == "postgresql":
-        conn.execute(sa.select(sa.func.set_config("max_parallel_workers_per_gather", "0", True)))
+        limits = {"max_parallel_workers_per_gather": "0", "statement_timeout": "0"}
+        conn.execute(sa.select(*(sa.func.set_config(name, value, True) for name, value in limits.items())))
 
 
 def _parse(row: Sequence[Any]) -> Past:
