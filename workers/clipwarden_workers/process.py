@@ -4,20 +4,24 @@ import threading
 from collections.abc import Collection
 
 import dramatiq
+from sqlalchemy import Engine
 
 from clipwarden import errors, logs, tracing
 from clipwarden.settings import Settings
+from clipwarden.store import migrating
 from clipwarden.store.engine import write
-from clipwarden.store.migrating import require_usable
 from clipwarden_workers import actors, completions, pools, s3_events, sqs
 from clipwarden_workers.bus import Queue
 from clipwarden_workers.dispatcher import Dispatcher
+from clipwarden_workers.pools import Pool
 from clipwarden_workers.services import Services, build
 
 log = logs.logger(__name__)
 
 #: Milliseconds after which an idle thread looks whether it is to end; messages wake it at once.
 _IDLE_MS = 500
+#: Seconds between two looks whether the database is there.
+_PAUSE = 2.0
 
 
 def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Event) -> None:
@@ -88,14 +92,35 @@ def readers(services: Services) -> list[sqs.Reader]:
 def _prepare(services: Services, stop: threading.Event) -> bool:
     """Wait until the database is there and of our schema; say whether it came before the stop."""
     counted = [(pool, pools.slots(pool)) for pool in services.pools.values()]
+    told = ""
     while not stop.is_set():
-        try:
-            require_usable(services.engine)
-            with write(services.engine) as conn:
-                pools.register(conn, counted, services.clock)
-        except errors.StoreUnavailable as exc:
-            log.warning("waiting for the database", reason=str(exc))
-            stop.wait(2)
-        else:
+        if not (hindrance := _hindrance(services, counted)):
             return True
+        if hindrance != told:
+            log.warning("waiting for the database", reason=hindrance)
+        told = hindrance
+        stop.wait(_PAUSE)
     return False
+
+
+def _hindrance(services: Services, counted: Collection[tuple[Pool, int | None]]) -> str:
+    """Register our pools, or say what keeps us from it and will pass."""
+    try:
+        if behind := _behind(services.engine):
+            return behind
+        with write(services.engine) as conn:
+            pools.register(conn, counted, services.clock)
+    except errors.StoreUnavailable as exc:
+        return str(exc)
+    return ""
+
+
+def _behind(engine: Engine) -> str:
+    """Say that the schema is still to be migrated to ours; raises ConfigurationError where no migration leads to it."""
+    try:
+        migrating.require_usable(engine)
+    except errors.ConfigurationError as exc:
+        if (migrating.revision(engine) or "") > migrating.newest():
+            raise
+        return str(exc)
+    return ""
