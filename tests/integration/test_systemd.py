@@ -1,5 +1,6 @@
 """The units for hosts without containers: sound by systemd's own check, and closed as far as they can be."""
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from clipwarden.cli import migrate
 from clipwarden.settings import Settings
 from fixtures.prometheus import Promtool
 from rules import DEPLOY
@@ -54,8 +56,20 @@ def test_services_run_what_there_is_and_start_after_the_migration() -> None:
         assert f"\nExecStart=/opt/clipwarden/bin/clipwarden {command}" in unit
         assert "\nEnvironmentFile=/etc/clipwarden/clipwarden.env\n" in unit
         if command != "migrate":
-            assert "\nRequires=clipwarden-migrate.service\n" in unit
-            assert "clipwarden-migrate.service" in next(line for line in unit.splitlines() if line.startswith("After="))
+            for order in ("Wants=", "After="):
+                assert "clipwarden-migrate.service" in next(
+                    line for line in unit.splitlines() if line.startswith(order)
+                )
+
+
+def test_the_migration_waits_for_a_database_that_is_late_and_no_service_stays_down_for_its_failure() -> None:
+    (command,) = re.findall(
+        r"^ExecStart=/opt/clipwarden/bin/clipwarden (.*)", (UNITS / OURS[0]).read_text(), re.MULTILINE
+    )
+    parser = argparse.ArgumentParser()
+    migrate.configure(parser)
+    assert parser.parse_args(command.split()[1:]).wait >= 300
+    assert not any("Requires=" in (UNITS / name).read_text() for name in OURS)
 
 
 def test_all_services_are_closed_in_the_same_way() -> None:
