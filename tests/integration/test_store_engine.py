@@ -119,6 +119,15 @@ def test_a_statement_may_take_longer_than_a_wait_for_a_lock_and_as_long_as_it_do
         engine.dispose()
 
 
+def test_a_server_that_vanishes_while_it_is_waited_for_is_asked_for_signs_of_life(postgresql_url: str) -> None:
+    engine = create_engine(settings(postgresql_url))
+    with read(engine) as conn:
+        told: dict[str, str] = conn.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    engine.dispose()
+    # The kernel gives up once the user's timeout has passed without an answer, and by itself asks after two hours only.
+    assert int(told["keepalives_idle"]) * 1000 < int(told["tcp_user_timeout"]) == engines.LOCK_WAIT * 1000
+
+
 def test_reading_cannot_write_on_postgresql(postgresql_url: str) -> None:
     engine = create_engine(settings(postgresql_url))
     with pytest.raises(sa.exc.DBAPIError, match="read-only"), read(engine) as conn:

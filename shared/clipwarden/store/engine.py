@@ -143,8 +143,10 @@ def _postgresql(url: URL, settings: DatabaseSettings, *, connect_timeout: int = 
             "application_name": "clipwarden",
             "connect_timeout": connect_timeout,
             "options": f"-c timezone=UTC {limits}",
-            # A server that vanished without a word is noticed within this many milliseconds.
+            # A server that vanished without a word is noticed within this many milliseconds, also while we wait for it.
             "tcp_user_timeout": LOCK_WAIT * 1000,
+            "keepalives_idle": 10,
+            "keepalives_interval": 10,
         },
         **_pooling(settings),
     )
