@@ -1,5 +1,6 @@
 """The gateway as an ASGI application: which path leads to which call, and what every answer carries."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clipwarden import errors, logs
+from clipwarden import errors, logs, metrics
 from clipwarden_api import admin, delivery, health, parts, previews, refusals, upload_api
 from clipwarden_api.cautions import Cautious, warned
 from clipwarden_api.console import app as console
@@ -64,9 +65,18 @@ def build(services: Services) -> Starlette:
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    beating = asyncio.create_task(_beat())
     yield
     services: Services = app.state.services
     await services.room.close()
+    beating.cancel()
+
+
+async def _beat() -> None:
+    """Tell the supervisor over and over that the event loop goes round."""
+    while True:
+        metrics.BEAT.labels("asyncio").set_to_current_time()
+        await asyncio.sleep(1)
 
 
 class _Identified:

@@ -1,7 +1,7 @@
 """Run the HTTP gateway, which Cloudinary's SDKs upload to and ask about assets.
 
-The supervising process opens the port, hands it to processes that answer, restarts those that end, and serves the sum
-of their figures under ``/metrics`` on a port of its own.
+The supervising process opens the port, hands it to processes that answer, restarts those that end or are stuck, and
+serves the sum of their figures under ``/metrics`` on a port of its own.
 """
 
 import argparse
@@ -20,6 +20,8 @@ log = logs.logger(__name__)
 
 #: Seconds that requests get to end after SIGTERM.
 DRAIN = 20
+#: Seconds after which a process whose event loop does not go round is restarted.
+STUCK_AFTER = 60.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +65,9 @@ def _supervise(settings: Settings, arguments: argparse.Namespace) -> None:
                 supervisor.start(_child(number, listener, figures, as_json=arguments.json))
             log.info("gateway started", host=host, port=listener.getsockname()[1], processes=arguments.processes)
             place = (api.metrics_host, api.metrics_port)
-            with monitoring.serving(place, figures, supervisor, port="CLIPWARDEN_API__METRICS_PORT"):
-                supervisor.watch(stop)
+            group = monitoring.Group(figures, supervisor, STUCK_AFTER)
+            with monitoring.serving(place, group, port="CLIPWARDEN_API__METRICS_PORT"):
+                supervisor.watch(stop, group.stuck, patience=DRAIN + 10)
     finally:
         supervisor.stop(patience=DRAIN + 10, together=True)
         shutil.rmtree(figures, ignore_errors=True)

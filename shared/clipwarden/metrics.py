@@ -4,6 +4,8 @@ Counters and histograms are summed over processes by prometheus-client's multipr
 the database (stages, deliveries) are read from it at scrape time, so they are right whatever happened to any process.
 """
 
+import contextlib
+import struct
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +93,23 @@ LOOKED = Gauge(
     ["loop"],
     multiprocess_mode="livemin",
 )
+BEGAN = Gauge(
+    "clipwarden_loop_begin_timestamp_seconds",
+    "When the loop began, in the process where that is longest ago.",
+    ["loop"],
+    multiprocess_mode="livemin",
+)
+BEAT = Gauge(
+    "clipwarden_gateway_beat_timestamp_seconds",
+    "When the event loop went round last, in the gateway process where that is longest ago.",
+    ["loop"],
+    multiprocess_mode="livemin",
+)
+RESTARTS = Counter(
+    "clipwarden_process_restarts_total",
+    "Processes that a supervisor started anew, as they had ended or as they were stuck.",
+    ["reason"],
+)
 
 #: The media type of an exposition.
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -145,12 +164,22 @@ class Readings(Collector):
         yield family
 
 
-def exposition(directory: str, readings: Iterable[Readings] = ()) -> bytes:
-    """Return the text of ``/metrics``: the sum over the processes that write to this directory, and the readings."""
+class OfSupervisor(Collector):
+    """What a supervisor itself counts; when it began to is left out, as it is of what its processes count."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the figures."""
+        for family in RESTARTS.collect():
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
+
+
+def exposition(directory: str, ours: Iterable[Collector] = ()) -> bytes:
+    """Return the text of ``/metrics``: the sum over the processes that write to this directory, and what is ours."""
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call] # the library's gap
-    for reading in readings:
-        registry.register(reading)
+    for collector in ours:
+        registry.register(collector)
     return generate_latest(registry)
 
 
@@ -164,13 +193,19 @@ def forget(directory: str, living: Callable[[], Collection[int]]) -> None:
             file.unlink(missing_ok=True)
 
 
-def looks(directory: str) -> dict[int, float]:
-    """Return when the loop of each process looked last, in seconds since the epoch, by process id."""
-    found = {}
+def signs(directory: str) -> dict[int, dict[str, float]]:
+    """Return what each process has told of its loop: when it began, and when it looked or went round last.
+
+    By process id and metric, in seconds since the epoch.
+    """
+    found: dict[int, dict[str, float]] = {}
     for file in Path(directory).glob("gauge_livemin_*.db"):
-        merged = multiprocess.MultiProcessCollector.merge([str(file)])  # type: ignore[no-untyped-call]
-        for sample in (sample for metric in merged for sample in metric.samples):
-            found[_pid(file)] = sample.value
+        # One that is just being made has nothing to read yet.
+        with contextlib.suppress(struct.error):
+            merged = multiprocess.MultiProcessCollector.merge([str(file)])  # type: ignore[no-untyped-call]
+            samples = [sample for metric in merged for sample in metric.samples]
+            # A gauge is at zero from when it is made until it is set.
+            found[_pid(file)] = {sample.name: sample.value for sample in samples if sample.value}
     return found
 
 

@@ -16,28 +16,24 @@ from clipwarden.processes import Supervisor
 
 log = logs.logger(__name__)
 
+#: What tells that a loop began, and no more.
+_BEGAN = next(iter(metrics.BEGAN.describe())).name
+
 
 @contextmanager
 def serving(
-    place: tuple[str, int],
-    directory: str,
-    supervisor: Supervisor,
-    readings: Sequence[metrics.Readings] = (),
-    *,
-    port: str,
-    stuck_after: float | None = None,
+    place: tuple[str, int], group: "Group", readings: Sequence[metrics.Readings] = (), *, port: str
 ) -> Iterator[None]:
     """Serve for the time of the block; port 0 serves nothing. ``port`` names the setting that says which one.
 
-    Figures are those that the supervisor's processes write to the directory, and the readings. Where these processes
-    have a loop, one that has not looked for ``stuck_after`` seconds is stuck.
+    Figures are those of the group's processes, and the readings.
     """
     host, number = place
     if not number:
         yield
         return
     try:
-        server = ThreadingHTTPServer(place, _handler(readings, Group(directory, supervisor, stuck_after)))
+        server = ThreadingHTTPServer(place, _handler(readings, group))
     except OSError as exc:
         hint = f"{port} names another port, or 0 for none"
         raise errors.ConfigurationError(f"cannot serve metrics on {host}:{number}: {exc.strerror}; {hint}") from exc
@@ -52,33 +48,44 @@ def serving(
 
 
 class Group:
-    """The processes of one supervisor, and how they are."""
+    """The processes of one supervisor, which write their figures to the directory, and how they are.
 
-    def __init__(self, directory: str, supervisor: Supervisor, stuck_after: float | None) -> None:
+    Where they have a loop, one that has not looked for ``stuck_after`` seconds is stuck.
+    """
+
+    def __init__(self, directory: str, supervisor: Supervisor, stuck_after: float | None = None) -> None:
         self._directory, self._supervisor, self._stuck_after = directory, supervisor, stuck_after
+        for reason in ("ended", "stuck"):
+            metrics.RESTARTS.labels(reason)  # So that it is there, at zero.
 
     def figures(self, readings: Sequence[metrics.Readings]) -> bytes:
         """Return the text of ``/metrics``."""
         metrics.forget(self._directory, self._supervisor.pids)
-        return metrics.exposition(self._directory, readings)
+        return metrics.exposition(self._directory, [*readings, metrics.OfSupervisor()])
+
+    def stuck(self) -> dict[int, str]:
+        """Return the processes that are stuck, by their ids, and for how long they are."""
+        if self._stuck_after is None:
+            return {}
+        now = time.time()
+        ages = {pid: now - max(told.values()) for pid, told in self._signs().items()}
+        return {pid: f"a loop has not looked for {age:.0f} s" for pid, age in ages.items() if age > self._stuck_after}
 
     def ailment(self) -> str:
         """Say what is wrong with the processes; empty where nothing is."""
         if not all(child.running for child in self._supervisor.children):
             return "restarting"
-        longest = max((time.time() - looked for looked in self._looks().values()), default=0.0)
-        if self._stuck_after is not None and longest > self._stuck_after:
-            return f"stuck: a loop has not looked for {longest:.0f} s"
-        return ""
+        return next((f"stuck: {reason}" for reason in self.stuck().values()), "")
 
     def hindrance(self) -> str:
         """Say why the processes do not work, or not yet; empty where they do."""
-        waiting = self._stuck_after is not None and len(self._looks()) < len(self._supervisor.children)
+        looked = sum(bool(told.keys() - {_BEGAN}) for told in self._signs().values())
+        waiting = self._stuck_after is not None and looked < len(self._supervisor.children)
         return self.ailment() or ("starting" if waiting else "")
 
-    def _looks(self) -> dict[int, float]:
+    def _signs(self) -> dict[int, dict[str, float]]:
         living = self._supervisor.pids()
-        return {pid: looked for pid, looked in metrics.looks(self._directory).items() if pid in living}
+        return {pid: told for pid, told in metrics.signs(self._directory).items() if told and pid in living}
 
 
 def _handler(readings: Sequence[metrics.Readings], group: Group) -> type[BaseHTTPRequestHandler]:

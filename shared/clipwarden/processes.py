@@ -1,4 +1,4 @@
-"""Child processes that are kept running: one that ends is started again, and all end with their supervisor."""
+"""Child processes that are kept running: one that ends or ails is started again, and all end with their supervisor."""
 
 import contextlib
 import os
@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipwarden import tether
+from clipwarden import metrics, tether
 
 #: Seconds before a child that ended is started again: the first, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 #: A child that lived this long, in seconds, is started again after the first pause.
 HEALTHY_AFTER = 30.0
+#: Seconds between two looks at how children are.
+CHECK_EVERY = 5.0
 
 
 @dataclass(kw_only=True)
@@ -31,6 +33,8 @@ class Child:
     started: float = 0.0
     pause: float = FIRST_PAUSE
     restart_at: float = 0.0
+    ails: bool = False  #: It did when it was looked at last.
+    kill_at: float | None = None  #: It was asked to end, for it ails.
 
     @property
     def running(self) -> bool:
@@ -78,13 +82,35 @@ class Supervisor:
         """Return the ids of the processes that there are now."""
         return {child.process.pid for child in list(self.children) if child.process is not None}
 
-    def watch(self, stop: threading.Event) -> None:
-        """Restart what ends, until told to stop."""
+    def watch(
+        self, stop: threading.Event, ailments: Callable[[], Mapping[int, str]] = dict, *, patience: float = 30.0
+    ) -> None:
+        """Restart what ends, and what ails, until told to stop.
+
+        ``ailments`` tells which processes are not well, by their ids, and why.
+        """
+        check_at = time.monotonic()
         while not stop.wait(0.2):
             self.tend()
+            if time.monotonic() >= check_at:
+                self.heal(ailments(), patience)
+                check_at = time.monotonic() + CHECK_EVERY
+
+    def heal(self, ailments: Mapping[int, str], patience: float = 30.0) -> None:
+        """End what ails for the second time in a row: SIGTERM, and SIGKILL after ``patience`` seconds.
+
+        Where the machine or its clock stood still, all that waits looks ill for a moment.
+        """
+        for child in self.children:
+            reason = ailments.get(child.process.pid) if child.process is not None else None
+            if child.process is not None and reason and child.ails and child.kill_at is None:
+                self._report(child.name, f"asked to end: {reason}")
+                child.kill_at = time.monotonic() + patience
+                child.process.terminate()
+            child.ails = bool(reason)
 
     def tend(self) -> None:
-        """Restart what has ended, once its pause is over."""
+        """Restart what has ended, once its pause is over, and kill what was asked to end and did not in time."""
         for child in self.children:
             self._tend(child)
 
@@ -115,7 +141,11 @@ class Supervisor:
                 child.start()
             return
         if (code := child.process.poll()) is None:
+            if child.kill_at is not None and now >= child.kill_at:
+                child.process.kill()
             return
+        metrics.RESTARTS.labels("ended" if child.kill_at is None else "stuck").inc()
+        child.kill_at, child.ails = None, False
         child.pause = FIRST_PAUSE if now - child.started > HEALTHY_AFTER else min(child.pause * 2, LONGEST_PAUSE)
         child.restart_at = now + child.pause
         child.process = None

@@ -235,7 +235,7 @@ class WorkerSettings(Group):
     max_faults: int = Field(default=30, ge=1)
     """Transient faults in a row after which a moderation is aborted."""
     stuck_after: Seconds = 60.0
-    """Seconds without a look for due rows after which a process counts as stuck, and `/healthz` says so."""
+    """Seconds without a look for due rows after which a process is stuck, and is restarted; `/healthz` says so, too."""
     metrics_port: int = Field(default=9191, ge=0, le=65535)
     """Port of `/metrics`, `/healthz` and `/readyz`; 0 for none."""
     metrics_host: str = "127.0.0.1"

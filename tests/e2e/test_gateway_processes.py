@@ -83,9 +83,9 @@ def running(folder: Path, processes: int) -> Iterator[Running]:
         process.wait()
 
 
-def alive(url: str) -> bool:
+def alive(url: str, page: str = "healthz") -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/{page}", timeout=5) as answer:
             return bool(answer.status == 200)
     except OSError:  # Refused, reset or too late.
         return False
@@ -107,6 +107,13 @@ def test_it_goes_on_when_a_process_dies(tmp_path: Path, clips: Clips) -> None:
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"{gateway.url}/made/up/path", timeout=5)
         assert gateway.total('clipwarden_http_requests_total{method="GET",route="none",status="404"}') == 1
+
+
+def test_the_supervisor_hears_every_process_beat(tmp_path: Path) -> None:
+    with running(tmp_path, 2) as gateway:
+        eventually(lambda: alive(f"http://127.0.0.1:{gateway.metrics_port}", "readyz"))
+        one = gateway.total("clipwarden_gateway_beat_timestamp_seconds")
+        eventually(lambda: gateway.total("clipwarden_gateway_beat_timestamp_seconds") > one > 0)
 
 
 def test_an_upload_ends_before_the_gateway_does(tmp_path: Path, clips: Clips) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from clipwarden import metrics
 from clipwarden.monitoring import Group
 from clipwarden.processes import Child, Supervisor
 from waiting import eventually
@@ -16,6 +17,7 @@ from waiting import eventually
 #: Says what it is told to, and stays; ``argv`` are its statements.
 _PROCESS = "import sys, time; from clipwarden import metrics; exec(sys.argv[1]); time.sleep(600)"
 _LOOKED = "metrics.LOOKED.labels('dispatcher').set({})"
+_BEGAN = "metrics.BEGAN.labels('dispatcher').set({})"
 _COUNTED = "metrics.UPLOAD_PLACES_TAKEN.inc(3); metrics.UPLOADED_BYTES.inc(5)"
 
 Started = Callable[..., tuple[Group, Supervisor]]
@@ -36,6 +38,10 @@ def started(tmp_path: Path) -> Iterator[Started]:
     supervisor.stop()
 
 
+def _count(group: Group, reason: str) -> float:
+    return _value(group, f'clipwarden_process_restarts_total{{reason="{reason}"}}')
+
+
 def _value(group: Group, name: str) -> float:
     lines = group.figures(()).decode().splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
@@ -52,6 +58,21 @@ def test_a_group_is_ready_when_every_loop_has_looked(started: Started) -> None:
     group, _ = started(_LOOKED.format(time.time()), "pass")
     eventually(lambda: _value(group, 'clipwarden_loop_look_timestamp_seconds{loop="dispatcher"}') > 0)
     # The other has said nothing yet.
+    assert (group.ailment(), group.hindrance()) == ("", "starting")
+
+
+def test_a_loop_that_has_begun_and_never_looked_is_not_ready_and_stuck_in_the_end(started: Started) -> None:
+    group, _ = started(_BEGAN.format(time.time() - 20))
+    eventually(lambda: _value(group, 'clipwarden_loop_begin_timestamp_seconds{loop="dispatcher"}') > 0)
+    assert (group.ailment(), group.hindrance()) == ("", "starting")
+    group, _ = started(_BEGAN.format(time.time() - 100))
+    eventually(group.ailment, message="nothing is said of the stuck loop")
+
+
+def test_a_loop_that_is_about_to_tell_for_the_first_time_is_not_stuck(started: Started) -> None:
+    # Between these two, its file says that it looked in 1970.
+    group, _ = started("metrics.LOOKED.labels('dispatcher'); metrics.UPLOAD_PLACES_TAKEN.inc(3)")
+    eventually(lambda: _value(group, "clipwarden_upload_places_taken") == 3)
     assert (group.ailment(), group.hindrance()) == ("", "starting")
 
 
@@ -76,3 +97,41 @@ def test_what_a_process_has_at_the_moment_ends_with_it_and_what_it_has_counted_s
 
     eventually(restarted)
     assert _value(group, "clipwarden_upload_places_taken") == 6
+
+
+@pytest.mark.parametrize("first", ["", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "])
+def test_a_process_that_is_stuck_is_ended_even_if_it_is_deaf_and_started_anew_and_counted(
+    started: Started, first: str
+) -> None:
+    group, supervisor = started(first + _LOOKED.format(time.time() - 100), _LOOKED.format(time.time()))
+    stuck, well = (child.process for child in supervisor.children)
+    ended, before = _count(group, "ended"), _count(group, "stuck")
+
+    def healed() -> bool:
+        supervisor.heal(group.stuck(), patience=0.2)
+        supervisor.tend()
+        return supervisor.children[0].process not in (stuck, None)
+
+    eventually(healed)
+    assert supervisor.children[1].process is well
+    assert (_count(group, "ended"), _count(group, "stuck")) == (ended, before + 1)
+
+
+def test_a_process_that_ends_by_itself_is_counted(started: Started) -> None:
+    group, supervisor = started(_COUNTED)
+    before, child = _count(group, "ended"), supervisor.children[0]
+    assert child.process is not None
+    child.process.kill()
+
+    def noticed() -> bool:
+        supervisor.tend()
+        return _count(group, "ended") == before + 1
+
+    eventually(noticed)
+
+
+def test_a_file_that_is_just_being_made_tells_nothing(started: Started, tmp_path: Path) -> None:
+    group, _ = started("pass")
+    (tmp_path / f"gauge_livemin_{os.getpid()}.db").touch()
+    assert metrics.signs(str(tmp_path)) == {}
+    assert group.stuck() == {}

@@ -83,3 +83,28 @@ def test_watching_ends_when_told_to_stop() -> None:
     stop = threading.Event()
     stop.set()
     Supervisor(lambda _name, _event: None).watch(stop)
+
+
+def test_a_child_that_ails_for_a_moment_only_is_left_alone() -> None:
+    events: list[str] = []
+    supervisor = Supervisor(lambda _name, event: events.append(event))
+    child = supervisor.start(Child(name="sleeper", argv=SLEEPER))
+    assert child.process is not None
+    ailing = {child.process.pid: "it does nothing"}
+    for ailments in (ailing, {}, ailing):
+        supervisor.heal(ailments)
+    assert (events, child.running) == ([], True)
+    supervisor.heal(ailing)
+    assert events == ["asked to end: it does nothing"]
+    supervisor.stop()
+
+
+def test_watching_asks_how_children_are() -> None:
+    stop = threading.Event()
+
+    def ailments() -> dict[int, str]:
+        stop.set()
+        return {}
+
+    Supervisor(lambda _name, _event: None).watch(stop, ailments)
+    assert stop.is_set()

@@ -31,9 +31,9 @@ def analyze() -> str:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """Return a folder with the units, whose programs are there."""
-    for unit in (*UNITS.glob("*.service"), *UNITS.glob("*.timer")):
+    for unit in UNITS.glob("*.service"):
         text = unit.read_text().replace("/opt/clipwarden/bin/clipwarden", "/bin/true")
-        (tmp_path / unit.name).write_text(text.replace("/usr/bin/curl", "/bin/true"))
+        (tmp_path / unit.name).write_text(text)
     return tmp_path
 
 
@@ -70,6 +70,10 @@ def test_the_migration_waits_for_a_database_that_is_late_and_no_service_stays_do
     migrate.configure(parser)
     assert parser.parse_args(command.split()[1:]).wait >= 300
     assert not any("Requires=" in (UNITS / name).read_text() for name in OURS)
+
+
+def test_what_the_folder_has_is_what_is_installed_and_no_more() -> None:
+    assert {path.name for path in UNITS.iterdir()} == {*OURS, "clipwarden.sysusers"}
 
 
 def test_all_services_are_closed_in_the_same_way() -> None:

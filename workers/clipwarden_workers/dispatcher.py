@@ -55,7 +55,7 @@ class Dispatcher(threading.Thread):
     def run(self) -> None:
         """Look, and wait for the interval or until an actor has made rows due."""
         # One that never gets through a look is to be noticed, too.
-        metrics.LOOKED.labels("dispatcher").set_to_current_time()
+        metrics.BEGAN.labels("dispatcher").set_to_current_time()
         while not self._stopping.is_set():
             if not self._try_look():
                 self._services.wake.wait(self._services.settings.worker.dispatch_interval)

@@ -1,6 +1,6 @@
 """Run worker processes: they moderate, look for due work, and serve metrics.
 
-The supervising process restarts workers that end, and serves the sum of their figures under ``/metrics``.
+The supervising process restarts workers that end or are stuck, and serves the sum of their figures under ``/metrics``.
 """
 
 import argparse
@@ -67,22 +67,18 @@ def _queues(text: str) -> list[Queue]:
 
 def _supervise(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
     figures = tempfile.mkdtemp(prefix="clipwarden-metrics-")
-
     supervisor = Supervisor(lambda name, event: log.warning("process ended", process=name, reason=event))
+    group = monitoring.Group(figures, supervisor, settings.worker.stuck_after)
+    patience = settings.worker.drain + 10
     try:
         for number in range(arguments.processes):
             supervisor.start(_child(number, arguments, figures))
-        with monitoring.serving(
-            (settings.worker.metrics_host, settings.worker.metrics_port),
-            figures,
-            supervisor,
-            Gauges(settings).readings(),
-            port="CLIPWARDEN_WORKER__METRICS_PORT",
-            stuck_after=settings.worker.stuck_after,
-        ):
-            supervisor.watch(stop)
+        place = (settings.worker.metrics_host, settings.worker.metrics_port)
+        readings = Gauges(settings).readings()
+        with monitoring.serving(place, group, readings, port="CLIPWARDEN_WORKER__METRICS_PORT"):
+            supervisor.watch(stop, group.stuck, patience=patience)
     finally:
-        supervisor.stop(patience=settings.worker.drain + 10, together=True)
+        supervisor.stop(patience=patience, together=True)
         shutil.rmtree(figures, ignore_errors=True)
 
 
