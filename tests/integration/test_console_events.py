@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 import uvicorn
 
-from clipwarden.store import sessions
+from clipwarden.people import Role
+from clipwarden.store import sessions, users
 from clipwarden.store.engine import write
 from clipwarden_api import changes
 from clipwarden_api.answering import serving
@@ -87,6 +88,17 @@ def test_nobody_else_may_listen_and_one_not_too_often(running: Running) -> None:
         streams[number].close()
         running.connections[number + 1].close()
     eventually(lambda: running.listen().status == 200)
+
+
+def test_whoever_is_signed_in_may_listen_in_any_role_and_for_any_account(served: Services, running: Running) -> None:
+    for role in Role:
+        made = user(served.engine, role, role=role, account_ids=[])
+        with write(served.engine) as conn:
+            token = sessions.begin(conn, made.id, lives=timedelta(hours=1), now=served.clock.now())
+        assert running.listen(token).status == 200, role
+        with write(served.engine) as conn:
+            users.switch(conn, made.id, enabled=False, now=served.clock.now())
+        assert running.listen(token).status == 401, role
 
 
 def test_a_stream_ends_with_its_session(served: Services, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
+from starlette.routing import Route
 
 from clipwarden.people import Role
 from clipwarden.store import schema, sign_in_attempts, users
 from clipwarden.store.engine import read, write
+from clipwarden_api.console import app as console
+from clipwarden_api.console.screen import Screen
 from clipwarden_api.console.screens import SCREENS
 from clipwarden_api.services import Services
+from console_paths import GUARDED, LEAST, OTHERS, WRITES, concrete
 from fixtures.console import PASSWORD, Browser, services, user
 from records import START, at
 
@@ -48,14 +52,37 @@ def test_the_cookie_is_for_this_host_alone_and_for_no_script(served: Services, b
     assert "domain" not in said.lower()
 
 
+def plant(browser: Browser, token: str) -> None:
+    browser.client.cookies.set("__Host-clipwarden", token, domain="testserver.local")
+
+
 def test_a_token_from_before_signing_in_is_worth_nothing_after(served: Services, browser: Browser) -> None:
     user(served.engine)
-    browser.client.cookies.set("__Host-clipwarden", "planted", domain="testserver.local")
-    browser.sign_in()
-    kept = browser.client.cookies.get("__Host-clipwarden", domain="testserver.local")
-    assert kept != "planted"
+    plant(browser, "planted")
+    assert browser.sign_in().address == "/console/"
+    assert browser.client.cookies.get("__Host-clipwarden", domain="testserver.local") != "planted"
+    attacker = Browser(served)
+    plant(attacker, "planted")
+    assert attacker.get("/console/").address.startswith("/console/sign-in")
+
+
+def test_who_signs_in_with_an_attackers_session_planted_gets_one_that_the_attacker_does_not_know(
+    served: Services, browser: Browser
+) -> None:
+    user(served.engine)
+    user(served.engine, "eve", role=Role.READ_ONLY, account_ids=[])
+    attacker = Browser(served)
+    attacker.sign_in("eve")
+    planted = cookie(attacker) or ""
+    assert planted
+    plant(browser, planted)
+    assert browser.sign_in().address == "/console/"
+    assert cookie(browser) != planted
+    assert " ana reviewer " in browser.get("/console/settings").words
+    assert attacker.get("/console/settings").address.startswith("/console/sign-in")
     with read(served.engine) as conn:
-        assert conn.execute(sa.select(schema.user_sessions.c.token_hash)).scalars().all() != [users.digest("planted")]
+        [kept] = conn.execute(sa.select(schema.user_sessions.c.token_hash)).scalars()
+    assert kept == users.digest(cookie(browser) or "")
 
 
 def test_only_digests_of_tokens_are_in_the_database(served: Services, browser: Browser) -> None:
@@ -175,17 +202,28 @@ def test_a_form_of_another_site_signs_nobody_in(served: Services, browser: Brows
     assert cookie(browser) is None
 
 
-def concrete(path: str) -> str:
-    return "/console" + re.sub(r"\{[^}]*\}", "0" * 32, path)
+def test_every_path_is_for_whom_it_is_said_to_be() -> None:
+    assert {f"{screen.method} {screen.path}": screen.role for screen in SCREENS} == LEAST
+    served = {
+        f"{method} {route.path}"
+        for route in console.routes()
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert served == LEAST.keys() | OTHERS.keys()
+
+
+def test_a_screen_that_does_not_say_for_whom_it_is_is_none() -> None:
+    with pytest.raises(TypeError, match="role"):
+        Screen(method="POST", path="/new", work=SCREENS[0].work)  # type: ignore[call-arg] # that is what is tried
 
 
 def test_nobody_gets_anywhere_without_a_session(browser: Browser) -> None:
-    for screen in SCREENS:
-        if screen.role is None:
-            continue
-        answer = browser.client.request(screen.method, concrete(screen.path), follow_redirects=False)
-        assert answer.status_code == (303 if screen.method == "GET" else 401), screen
-        assert screen.method != "GET" or answer.headers["location"].startswith("/console/sign-in?next="), screen
+    for route in GUARDED:
+        method, path = concrete(route)
+        answer = browser.client.request(method, path, follow_redirects=False)
+        assert answer.status_code == (303 if method == "GET" else 401), route
+        assert method != "GET" or answer.headers["location"].startswith("/console/sign-in?next="), route
 
 
 def test_no_write_is_done_without_the_proof_of_its_session(served: Services, browser: Browser) -> None:
@@ -194,13 +232,31 @@ def test_no_write_is_done_without_the_proof_of_its_session(served: Services, bro
     other = Browser(served)
     other.sign_in("eve")
     browser.sign_in()
-    for screen in SCREENS:
-        if screen.method == "GET" or screen.role is None:
-            continue
+    for route in WRITES:
         for proof in ("", "0" * 64, other.proof):
-            page = browser.post(concrete(screen.path), csrf=proof)
-            assert page.status == 403, screen
+            page = browser.post(concrete(route)[1], csrf=proof)
+            assert page.status == 403, route
             assert "nothing was done" in page.words
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_no_write_of_another_site_is_done_even_with_its_proof(
+    served: Services, browser: Browser, headers: dict[str, str]
+) -> None:
+    user(served.engine, role=Role.ADMIN)
+    browser.sign_in()
+    for route in WRITES:
+        answer = browser.client.post(concrete(route)[1], data={"csrf": browser.proof}, headers=headers)
+        assert (answer.status_code, "from another site" in answer.text) == (403, True), route
+    assert browser.get("/console/").address == "/console/"
 
 
 def test_each_role_may_do_what_is_for_it_and_nothing_else(served: Services) -> None:
@@ -208,12 +264,13 @@ def test_each_role_may_do_what_is_for_it_and_nothing_else(served: Services) -> N
         user(served.engine, role, role=role)
         browser = Browser(served)
         browser.sign_in(role)
-        for screen in SCREENS:
-            if screen.role is None or screen.path == "/sign-out":
+        for route, least in GUARDED.items():
+            if route == "POST /sign-out":
                 continue
-            answer = browser.client.request(screen.method, concrete(screen.path), data={"csrf": browser.proof})
-            assert (answer.status_code == 403) is not role.covers(screen.role), (role, screen)
-            assert answer.status_code < 500, (role, screen)
+            method, path = concrete(route)
+            answer = browser.client.request(method, path, data={"csrf": browser.proof})
+            assert (answer.status_code == 403) is not role.covers(least), (role, route)
+            assert answer.status_code < 500, (role, route)
 
 
 def test_every_page_has_a_policy_under_which_nothing_inline_runs(browser: Browser) -> None:

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from cloudinary.utils import sign_request
 from starlette.routing import BaseRoute, Mount, Route
 
+import console_paths
 from clipwarden import ids
 from clipwarden.moderation import DeliveryStage
 from clipwarden.store import accounts, deliveries, keys, schema
 from clipwarden.store.engine import read, write
 from clipwarden_api import app
-from clipwarden_api.console.screens import SCREENS
 from fixtures.gateway import Gateway
 from json_api import JsonApi
 from sdk import VIDEO, upload
@@ -110,9 +110,10 @@ EXPECTED = {
     "GET /v1/deliveries/{id}": NOT_FOUND,
     "POST /v1/deliveries/{id}/replay": NOT_FOUND,
     "POST /v1/deliveries/replay": OWN,
-    **{f"{screen.method} /console{screen.path}": SESSION if screen.role is not None else OPEN for screen in SCREENS},
-    "GET /console/events": SESSION,
-    "GET /console/static/{digest}/{name}": OPEN,
+    **{
+        route.replace(" ", " /console"): SESSION if least is not None else OPEN
+        for route, least in (console_paths.LEAST | console_paths.OTHERS).items()
+    },
     "POST /v1/policy": OPEN,
     "POST /v1/policy/simulate": OWN,
     "GET /v1/policy/taxonomies": OPEN,

@@ -37,7 +37,7 @@ class Screen:
     method: str
     path: str
     work: Work
-    role: Role | None = Role.READ_ONLY  #: Who may; ``None`` for everybody, signed in or not.
+    role: Role | None  #: The least that may; ``None`` for everybody, signed in or not.
 
 
 def handler(screens: Mapping[str, Screen]) -> Callable[[Request], Awaitable[Response]]:
