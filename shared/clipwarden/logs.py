@@ -1,6 +1,7 @@
 """Structured logs on standard error: for people or as JSON, with secrets struck out."""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -12,6 +13,9 @@ from clipwarden.settings import LogFormat, LogSettings
 
 #: Keys whose values are never shown, whoever logs them.
 SECRET_KEYS = frozenset({"api_secret", "authorization", "password", "secret", "signature", "url_secret"})
+
+#: What in a path is a secret: the signature of a delivery URL, and the token of a link to choose a password.
+_SECRET_PARTS = re.compile(r"(?<=/s--)[^/]+(?=--(?:/|$))|(?<=/welcome/)[^/]+")
 
 
 def configure(settings: LogSettings) -> None:
@@ -70,4 +74,6 @@ def _name_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 def _strike_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key in SECRET_KEYS & event.keys():
         event[key] = "***"
+    if isinstance(path := event.get("path"), str):
+        event["path"] = _SECRET_PARTS.sub("***", path)
     return event

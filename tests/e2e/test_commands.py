@@ -22,9 +22,11 @@ from fixtures.clips import Clips
 from fixtures.postgres import Server
 from fixtures.redis import RestartableRedis
 from living import family_of, runs
+from overheard import RUN
 from waiting import eventually
 
 SAMPLES = Path(str(files("clipwarden_local"))) / "samples"
+REDIS_PASSWORD = "p@ss/word of Redis"
 CLIPWARDEN = [sys.executable, "-m", "clipwarden.cli"]
 
 
@@ -42,7 +44,10 @@ def _run(*words: str, env: dict[str, str] | None = None, within: float = 120) ->
 def _json(*words: str, env: dict[str, str] | None = None) -> Any:
     result = _run(*words, "--json", env=env)
     assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    told = json.loads(result.stdout)
+    if isinstance(told, dict) and "api_secret" in told:
+        RUN.note_login("api_secret", told["api_key"], told["api_secret"])
+    return told
 
 
 @contextmanager
@@ -66,10 +71,16 @@ def _up(data: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], dict[s
             line = process.stdout.readline()
             assert line, process.stderr.read()
             text += line
-        yield process, json.loads(text)
+        facts = json.loads(text)
+        RUN.note_login("api_secret", facts["api_key"], facts["api_secret"])
+        RUN.note("link to choose a password", facts["console"].rpartition("/welcome/")[2])
+        for name, value in facts["environment"].items():
+            RUN.note(name, value if "SECRET" in name else None)
+        yield process, facts
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+        RUN.hear(process.stderr.read())
         process.stdout.close()
         process.stderr.close()
 
@@ -273,7 +284,8 @@ def test_doctor_says_what_is_wrong(tmp_path: Path) -> None:
 def test_a_worker_whose_database_and_redis_are_down_waits_says_so_and_goes_on_when_they_come(
     tmp_path: Path, postgres: Server, postgresql_url: str
 ) -> None:
-    server = RestartableRedis(tmp_path / "redis")
+    server = RestartableRedis(tmp_path / "redis", "--requirepass", REDIS_PASSWORD, password=REDIS_PASSWORD)
+    RUN.note("password of Redis", REDIS_PASSWORD)
     folder = tmp_path / "database"
     env = {
         "CLIPWARDEN_DATABASE__URL": postgresql_url.replace(str(postgres.folder), str(folder)),
@@ -304,6 +316,7 @@ def test_a_worker_whose_database_and_redis_are_down_waits_says_so_and_goes_on_wh
         worker.terminate()
         assert worker.wait(60) == 0
         server.kill()
+        RUN.hear(log.read_text())
 
 
 def _status(client: Client, moderation_id: str) -> str | None:

@@ -16,11 +16,13 @@ from clipwarden_local.demo import samples
 from fixtures.browser import Tab
 from fixtures.console import PASSWORD, present, user
 from fixtures.gateway import Gateway
+from overheard import RUN
 from sdk import VIDEO, bytes_at
 from waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
+CLIENT_SECRET = "a client's secret: with + and %"
 #: What the script sees in the wine: from second 1 to 4, and a little of something else.
 SEEN = Script(
     labels=(
@@ -39,6 +41,8 @@ def pipeline_settings(pipeline_settings: dict[str, dict[str, Any]]) -> dict[str,
     # Nobody presses a button this late: time is made to pass where it is to.
     # Nothing answers there; the page has the button all the same.
     provider = {"issuer": "http://127.0.0.1:9", "client_id": "clipwarden", "label": "Shop ID"}
+    provider["client_secret"] = CLIENT_SECRET
+    RUN.note("OIDC client's secret", CLIENT_SECRET)
     return pipeline_settings | {"console": {"undo": 600}, "oidc": provider}
 
 

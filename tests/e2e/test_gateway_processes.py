@@ -22,6 +22,7 @@ from cloudinary.utils import sign_request
 from clipwarden_local.stack import free_port
 from fixtures.clips import Clips
 from living import children_of
+from overheard import RUN
 from waiting import eventually
 
 # The SDK has no types.
@@ -71,6 +72,7 @@ def running(folder: Path, processes: int) -> Iterator[Running]:
     made = json.loads(
         subprocess.run([*cli, "account", "shop", "--json"], env=env, check=True, capture_output=True).stdout
     )
+    RUN.note_login("api_secret", made["api_key"], made["api_secret"])
     process = subprocess.Popen([*cli, "api", "--port", str(port), "--processes", str(processes)], env=env)
     url = f"http://127.0.0.1:{port}"
     cloud = {"cloud_name": "shop", "api_key": made["api_key"], "api_secret": made["api_secret"], "upload_prefix": url}

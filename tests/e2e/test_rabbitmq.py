@@ -12,8 +12,9 @@ from clipwarden.store.engine import read
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack
 from fixtures.clips import Clips
-from fixtures.rabbitmq import RestartableRabbit
+from fixtures.rabbitmq import PASSWORD, RestartableRabbit
 from living import children_of
+from overheard import RUN
 from waiting import eventually
 
 VIDEOS = 12
@@ -28,6 +29,7 @@ def test_killed_workers_and_a_node_that_lost_its_disk_lose_nothing(
         ("CLIPWARDEN_CALLBACK__SCHEDULE", "0.5,0.5,1,1,2,2,5,5"),
         ("CLIPWARDEN_REKOGNITION__REUSE_WINDOW", "0"),
     )
+    RUN.note("password of RabbitMQ", PASSWORD)
     options = Options(
         data=tmp_path / "data",
         processes=2,

@@ -28,6 +28,26 @@ def test_secrets_are_struck_out_whoever_logs_them(form: LogFormat, capsys: pytes
     assert "***" in shown
 
 
+@pytest.mark.parametrize("form", list(LogFormat))
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/shop/video/upload/s--Ab_3-xYz--/v1/holiday.mp4", "/shop/video/upload/s--***--/v1/holiday.mp4"),
+        ("/shop/video/upload/s--Ab--xYz--/s--b--", "/shop/video/upload/s--***--/s--***--"),
+        ("/console/welcome/0123456789abcdef", "/console/welcome/***"),
+        ("/shop/video/upload/was--so--it/a.mp4", "/shop/video/upload/was--so--it/a.mp4"),
+    ],
+)
+def test_what_is_secret_in_a_path_is_struck_out(
+    form: LogFormat, path: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(LogSettings(format=form))
+    logs.logger("test").error("request broke", path=path)
+    said = capsys.readouterr().err
+    assert shown in said
+    assert path == shown or path not in said
+
+
 def test_a_librarys_warning_comes_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(LogSettings(format=LogFormat.JSON))
     logging.getLogger("somebody.else").warning("consumer lost")
