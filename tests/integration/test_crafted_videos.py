@@ -1,19 +1,20 @@
 """Forged videos are refused or read by the child that probes them, within its limits, and cost nobody else anything."""
 
 import io
+import json
+import os
 import resource
 import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from clipwarden import errors
+from clipwarden.media import prober as probers
 from clipwarden.media.folder import FolderStore
 from clipwarden.media.links import Links
 from clipwarden.media.probe import MAX_HOURS, MIN_SIDE
@@ -21,12 +22,15 @@ from clipwarden.media.prober import Prober
 from clipwarden.media.probing import LIMITS, MEMORY, SECONDS
 from clipwarden.moderation import Location
 from crafted import CRAFTED, MOST, MOST_SIGNED
+from forks import children
 from fuzzing import tried
 from living import children_of
 
 Clips = Callable[[str], Path]
 #: Bytes in which memory is told.
 _UNIT = 1 if sys.platform == "darwin" else 1024
+#: What no child needs, and what all children of one test need together: several times what was measured.
+MOST_MEMORY, MOST_SECONDS = 1 << 30, 30.0
 REASONS = {"empty", "container", "codec", "too_small", "too_large", "too_long", "no_video", "damaged"}
 
 
@@ -37,11 +41,38 @@ def store(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 def prober(store: FolderStore) -> Iterator[Prober]:
-    """Give a prober whose children have kept to their limits."""
+    """Give a prober of whose children none has needed much memory, or all of them much of the processor."""
     prober = Prober(store)
     yield prober
+    memory, seconds = spent(prober)
+    print(f"largest child: {memory / 1e6:.0f} MB; all: {seconds:.1f} s")
+    assert memory < MOST_MEMORY
+    assert seconds < MOST_SECONDS
+
+
+def spent(prober: Prober) -> tuple[int, float]:
+    """End what children are forked from, and return their largest memory in bytes and all their processor time."""
+    servers = [*prober._retired, *([prober._server] if prober._server else [])]
+    usages = []
+    for server in servers:
+        server.close()
+        usages.append(os.wait4(server.pid, 0)[2])  # With that of all children that it has waited for.
     prober.close()
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _UNIT < MEMORY  # Of the largest that there was.
+    return (
+        max((usage.ru_maxrss * _UNIT for usage in usages), default=0),
+        sum(usage.ru_utime + usage.ru_stime for usage in usages),
+    )
+
+
+def test_what_is_spent_is_measured(store: FolderStore, clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"refused": "no", "reason": "damaged"}
+    greedy = f"b'x' * (200 << 20); sum(range(10_000_000)); print({json.dumps(said)!r})"
+    monkeypatch.setattr(probers, "_ARGV", children(greedy))
+    prober = Prober(store)
+    assert look(store, prober, clips("plain").read_bytes()) == "damaged"
+    memory, seconds = spent(prober)
+    assert memory > 200 << 20
+    assert seconds > 0.05
 
 
 def look(store: FolderStore, prober: Prober, data: bytes) -> str | None:
@@ -89,17 +120,10 @@ def test_any_forgery_is_refused_or_read(
 
 
 def test_the_largest_picture_of_a_small_file_is_read_within_the_limits(
-    store: FolderStore, prober: Prober, tmp_path: Path
+    store: FolderStore, prober: Prober, clips: Clips
 ) -> None:
-    path = tmp_path / "bomb.mp4"
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=1, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 8192, 4352, "yuv420p"
-        frame = av.VideoFrame.from_ndarray(np.zeros((4352 * 3 // 2, 8192), dtype=np.uint8), format="yuv420p")
-        output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
-    assert path.stat().st_size < 200_000
-    assert look(store, prober, path.read_bytes()) is None
+    assert clips("largest").stat().st_size < 200_000
+    assert look(store, prober, clips("largest").read_bytes()) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process cannot ask for another's limits")

@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -30,6 +32,7 @@ from clipwarden.moderation import Facts, Location
 from clipwarden.settings import MediaSettings
 from clipwarden_local.demo import samples
 from fixtures.clips import padded
+from forks import children
 from living import children_of
 from waiting import eventually
 
@@ -39,13 +42,6 @@ Clips = Callable[[str], Path]
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "media", Links("http://media.test", b"secret"))
-
-
-def children(program: str) -> list[str]:
-    """Return the command of a fork server whose children do this, and speak by standard input and output."""
-    task = f"import os, sys; os.dup2(0, 1); exec({program!r}); sys.stdout.flush()"
-    served = f"from clipwarden.media.forked import serve; serve(lambda parent: exec({task!r}), {{}})"
-    return [sys.executable, "-I", "-c", served]
 
 
 @pytest.fixture
@@ -340,3 +336,49 @@ def test_a_probe_that_waits_too_long_is_put_off_for_the_video_is_not_at_fault(
             prober.look(_put(store, clips("plain").read_bytes()))
     finally:
         prober.close()
+
+
+class Waiting(FolderStore):
+    """A store that holds up whoever opens a video, and counts them."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, Links("http://media.test", b"secret"))
+        self.lock, self.go = threading.Lock(), threading.Event()
+        self.opened = self.most = 0
+
+    @contextmanager
+    def seekable(self, location: Location) -> Iterator[BinaryIO]:
+        with self.lock:
+            self.opened += 1
+            self.most = max(self.most, self.opened)
+        assert self.go.wait(60)
+        with super().seekable(location) as video:
+            yield video
+        with self.lock:
+            self.opened -= 1
+
+
+def test_no_more_videos_are_looked_at_together_than_may_be(tmp_path: Path, clips: Clips) -> None:
+    store = Waiting(tmp_path / "media")
+    stored = _put(store, clips("plain").read_bytes())
+    with closing(Prober(store, at_once=2)) as prober, ThreadPoolExecutor(6) as threads:
+        looks = [threads.submit(prober.look, stored) for _ in range(6)]
+        eventually(lambda: store.opened == 2)
+        store.go.set()
+        assert [look.result(60).facts for look in looks] == [_facts()] * 6
+    assert store.most == 2
+
+
+def test_who_waits_too_long_for_others_videos_tries_again_later(tmp_path: Path, clips: Clips) -> None:
+    store = Waiting(tmp_path / "media")
+    stored = _put(store, clips("plain").read_bytes())
+    with closing(Prober(store, at_once=1)) as prober, ThreadPoolExecutor(1) as threads:
+        first = threads.submit(prober.look, stored)
+        eventually(lambda: store.opened == 1)
+        prober._patience = 0.01
+        with pytest.raises(errors.MediaUnavailable, match="other videos"):
+            prober.look(stored)
+        prober._patience = 60
+        store.go.set()
+        assert first.result(60).facts == _facts()
+        assert prober.look(stored).facts == _facts()  # The place is free again.

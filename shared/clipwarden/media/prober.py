@@ -4,8 +4,10 @@ A decoder that crashes, loops or is taken over has one video, and nothing else, 
 """
 
 import base64
+import contextlib
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,6 +18,8 @@ from clipwarden.moderation import Facts
 
 #: Seconds that a video may take, reading its bytes included.
 PATIENCE = 120.0
+#: Videos of one process that are looked at together: what each may cost in memory and time, a host has to have.
+AT_ONCE = 4
 #: Most that a child may ask for at once, in bytes.
 _LONGEST_READ = 1 << 20
 
@@ -37,9 +41,10 @@ class Looked:
 class Prober:
     """Probes videos of a media store; one serves all threads of a process."""
 
-    def __init__(self, media: MediaStore, *, patience: float = PATIENCE) -> None:
+    def __init__(self, media: MediaStore, *, patience: float = PATIENCE, at_once: int = AT_ONCE) -> None:
         self._media = media
         self._patience = patience
+        self._places = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
         self._server: ForkServer | None = None
         self._retired: list[ForkServer] = []
@@ -49,7 +54,7 @@ class Prober:
 
         Raises MediaRefused for what Rekognition would refuse, MediaUnavailable when its bytes cannot be read now.
         """
-        with self._media.seekable(stored.location) as video:
+        with self._place(), self._media.seekable(stored.location) as video:
             server, child = self._fork()
             with child:
                 try:
@@ -84,6 +89,15 @@ class Prober:
         for server in servers:
             server.close()
             server.wait()
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=self._patience):
+            raise errors.MediaUnavailable(f"other videos were probed for longer than {self._patience} s")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _fork(self) -> tuple[ForkServer, Child]:
         with self._lock:
