@@ -59,8 +59,8 @@ soak: $(VENV)/.dev ## send RATE (2) videos a second for MINUTES (30), and check 
 bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, and write bench/README.md
 	$(BIN)/python -m bench
 
-audit: $(VENV)/.audit ## look for known vulnerabilities of what the locks pin
-	tests/tools/audit.sh $(VENV)/audit/bin/pip-audit requirements/*.lock
+audit: $(VENV)/.audit ## look for known vulnerabilities of what is pinned; 1 where there are, 2 where nobody could be asked
+	PATH=$(abspath $(BIN)):$$PATH tests/tools/audit.sh $(VENV)/audit/bin/pip-audit npm requirements/*.lock tests/sdks/*.lock tests/*/package-lock.json api/clipwarden_api/console/VENDOR
 
 docs: $(VENV)/.dev ## write anew the pages that are made from the code
 	$(BIN)/clipwarden settings --reference > docs/reference/settings.md
