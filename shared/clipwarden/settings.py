@@ -203,6 +203,8 @@ class S3IntakeSettings(Group):
     """SQS queue that buckets notify; workers read it when it is set."""
     endpoint_url: str | None = None
     """SQS endpoint; when unset, AWS."""
+    buckets: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
+    """Buckets whose events are believed, separated by commas; when unset, the media bucket and those of the pools."""
     prefix: str = ""
     """Beginning of the keys that are moderated; others are passed over."""
     account: str = "default"

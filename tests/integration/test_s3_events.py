@@ -7,9 +7,11 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+import structlog
 
 from clipwarden import decisions, errors, metrics
 from clipwarden.moderation import Location, Moderation, Placement, Status
+from clipwarden.settings import Settings
 from clipwarden.store import accounts, assets, moderations, presets
 from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
@@ -264,15 +266,51 @@ def test_a_record_that_cannot_be_taken_ends_as_a_dead_letter_and_holds_up_no_oth
     assert the_only_one(aws_pipeline).source == f"s3://{aws.name}/uploads/a.mp4"
 
 
+def of_bucket(aws: Aws, bucket: str, key: str = "uploads/a.mp4") -> dict[str, Any]:
+    """Return a record of another bucket."""
+    landed = event(aws, key)
+    landed["s3"]["bucket"]["name"] = bucket
+    return landed
+
+
+def test_an_event_of_a_bucket_that_is_not_ours_is_passed_over_and_told_of(
+    aws_pipeline: Pipeline, aws: Aws, counted: dict[str, float]
+) -> None:
+    over_eventbridge = bridged(aws).replace(aws.name, "somebody-elses")
+    with structlog.testing.capture_logs() as said:
+        door.take(aws_pipeline.services, message(of_bucket(aws, "somebody-elses"), event(aws)))
+        door.take(aws_pipeline.services, over_eventbridge)
+    assert outcomes(counted) == {"foreign": 2, "ok": 1}
+    assert the_only_one(aws_pipeline).source == f"s3://{aws.name}/uploads/a.mp4"
+    told = [line for line in said if line["event"] == "event of another bucket"]
+    assert [(line["bucket"], line["log_level"]) for line in told] == [("somebody-elses", "warning")] * 2
+    assert all("CLIPWARDEN_S3_INTAKE__BUCKETS" in line["hint"] for line in told)
+
+
+@pytest.mark.parametrize(
+    ("named", "believed"),
+    [
+        ({}, {"ours"}),
+        ({"pools": {"west": {"region": "us-west-2", "buckets": "west-1,ours"}}}, {"ours", "west-1"}),
+        ({"s3_intake": {"buckets": "uploads-1, uploads-2"}}, {"uploads-1", "uploads-2"}),
+        ({"s3_intake": {"buckets": "a"}, "pools": {"west": {"region": "us-west-2", "buckets": "b"}}}, {"a"}),
+    ],
+)
+def test_buckets_that_are_believed_are_those_that_are_named_or_else_our_own(
+    named: dict[str, Any], believed: set[str]
+) -> None:
+    assert door.buckets(Settings.model_validate({"media": {"bucket": "ours"}} | named)) == believed
+
+
 def test_a_bucket_of_another_region_ends_aborted_with_both_regions_named(
-    aws_pipeline: Pipeline, aws: Aws, s3_events: Queue
+    aws_settings: dict[str, dict[str, Any]], aws: Aws, s3_events: Queue, request: pytest.FixtureRequest
 ) -> None:
     foreign = f"{aws.name}-foreign"
+    aws_settings["s3_intake"]["buckets"] = foreign
+    aws_pipeline: Pipeline = request.getfixturevalue("aws_pipeline")
     aws.s3.create_bucket(Bucket=foreign, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     upload(aws_pipeline, aws, "uploads/a.mp4", bucket=foreign)
-    landed = event(aws)
-    landed["s3"]["bucket"]["name"] = foreign
-    aws.send(s3_events, message(landed))
+    aws.send(s3_events, message(of_bucket(aws, foreign)))
     moderation = aws_pipeline.decided(the_only_one(aws_pipeline).id)
     assert (moderation.status, moderation.error_code) == (Status.ABORTED, "analysis_refused")
     assert moderation.error_reason is not None

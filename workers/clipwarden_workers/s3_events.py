@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from sqlalchemy import Engine
 
-from clipwarden import errors, metrics, placing
+from clipwarden import errors, logs, metrics, placing
 from clipwarden.media import sources
 from clipwarden.message import IntakeMessage
 from clipwarden.moderation import Location, Placement
@@ -20,6 +20,8 @@ from clipwarden_workers import landings, sqs
 from clipwarden_workers.intake import accept
 from clipwarden_workers.landings import Landing
 from clipwarden_workers.services import Services
+
+log = logs.logger(__name__)
 
 #: Where clipwarden writes in its own bucket: labels, rejected bytes, fetched videos.
 _WRITTEN = ("labels/", "quarantine/", "videos/")
@@ -82,11 +84,23 @@ def options(settings: S3IntakeSettings, engine: Engine) -> dict[str, Any]:
     return {name: preset.options.get(name, value) for name, value in told.items()}
 
 
+def buckets(settings: Settings) -> frozenset[str]:
+    """Return the buckets whose events are believed: whoever may write to the queue may name any."""
+    pools = (bucket for pool in settings.pools.values() for bucket in pool.buckets)
+    return frozenset(settings.s3_intake.buckets or (settings.media.bucket, *pools))
+
+
 def _take(services: Services, event: object) -> str:
     """Accept one object, and return what came of it."""
     landing = landings.read(event)
     if landing is None or not _wanted(services, landing.location):
         return "skipped"
+    if landing.location.bucket not in buckets(services.settings):
+        hint = "CLIPWARDEN_S3_INTAKE__BUCKETS names the buckets whose events are believed"
+        log.warning(
+            "event of another bucket", bucket=landing.location.bucket[:100], key=landing.location.key, hint=hint
+        )
+        return "foreign"
     _require_findable(services, landing.location)
     if _restored(services, landing):
         return "restored"
