@@ -166,7 +166,7 @@ def _rules_the_asset(conn: Connection, decided: Moderation) -> bool:
     if asset is None or decided.asset_version not in (None, asset.version):
         return False
     return decided.decided_by != BY_POLICY or not moderations.human_since(
-        conn, decided.asset_id, since=_asked_at(conn, decided)
+        conn, decided.asset_id, version=asset.version, since=_asked_at(conn, decided)
     )
 
 

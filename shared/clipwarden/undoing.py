@@ -34,7 +34,7 @@ def override(
     conn: Connection, moderation: Moderation, *, grace: timedelta, by: str, now: datetime, **decided: Any
 ) -> Moderation:
     """Record a human's verdict as ``decisions.override`` does; nobody is told before the grace period ends."""
-    before = _snapshot(conn, moderation)
+    before, version = _snapshot(conn, moderation)
     told_at = now + grace
     after = decisions.override(conn, moderation.id, by=by, now=now, told_at=told_at, **decided)
     sequence = judged.decisions_about(conn, moderation.asset_id)
@@ -45,6 +45,7 @@ def override(
         "decisions": after.decisions,
         "fence": after.fence,
         "sequence": sequence,
+        "version": version,
         "before": before,
     }
     reviews.settle(conn, after, kept if moderation.chain is None and grace else None, now=now)
@@ -55,7 +56,7 @@ def undoable(conn: Connection, moderation: Moderation, *, now: datetime) -> Undo
     """Return what can be had back now."""
     review = reviews.of(conn, moderation.id)
     kept = review.undo if review is not None else None
-    if kept is None or datetime.fromisoformat(kept["until"]) <= now or not _is_last(moderation, kept):
+    if kept is None or datetime.fromisoformat(kept["until"]) <= now or not _is_last(conn, moderation, kept):
         return None
     until = datetime.fromisoformat(kept["until"])
     return Undoable(until=until, by=kept["by"], status=Status(kept["before"]["status"]))
@@ -95,12 +96,14 @@ def undo(conn: Connection, moderation: Moderation, *, by: str, now: datetime) ->
     return present
 
 
-def _snapshot(conn: Connection, moderation: Moderation) -> dict[str, Any]:
+def _snapshot(conn: Connection, moderation: Moderation) -> tuple[dict[str, Any], int]:
+    """Return what is so now, and the version of the bytes that the video has."""
     asset = assets.by_id(conn, moderation.asset_id)
     if asset is None:
         raise errors.NotFound(f"moderation {moderation.id} has lost its asset")
     kept = {name: getattr(moderation, name) for name in _KEPT} | {"wanted": asset.wanted}
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in kept.items()}
+    written = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in kept.items()}
+    return written, asset.version
 
 
 def _restored(name: str, value: Any) -> Any:
@@ -111,9 +114,15 @@ def _restored(name: str, value: Any) -> Any:
     return {"status": Status, "stage": Stage}.get(name, str)(value)
 
 
-def _is_last(moderation: Moderation, kept: dict[str, Any]) -> bool:
-    """Say whether nothing has happened since: a job that ended meanwhile has brought evidence of its own."""
-    return (moderation.decisions, moderation.fence) == (kept["decisions"], kept["fence"])
+def _is_last(conn: Connection, moderation: Moderation, kept: dict[str, Any]) -> bool:
+    """Say whether nothing has happened since: a job that ended meanwhile has brought evidence of its own.
+
+    Nor has the video got other bytes, or another decision: where it was wanted before says nothing of these.
+    """
+    asset = assets.by_id(conn, moderation.asset_id)
+    same_video = asset is not None and asset.version == kept.get("version", asset.version)
+    alone = judged.decisions_about(conn, moderation.asset_id) == kept["sequence"]
+    return same_video and alone and (moderation.decisions, moderation.fence) == (kept["decisions"], kept["fence"])
 
 
 def _withdraw(conn: Connection, moderation: Moderation, sequence: int, now: datetime) -> None:

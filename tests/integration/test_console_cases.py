@@ -9,13 +9,14 @@ from html import unescape
 import pytest
 import sqlalchemy as sa
 
-from clipwarden import errors, placing, undoing
-from clipwarden.moderation import DeliveryStage, Moderation, Placement, Stage, Status
+from clipwarden import decisions, errors, placing, undoing
+from clipwarden.moderation import DeliveryStage, Location, Moderation, Placement, Stage, Status
 from clipwarden.people import Role
 from clipwarden.store import assets, audit, reviews, schema
 from clipwarden.store.engine import read, write
 from clipwarden_api.services import Services
 from fixtures.console import Browser, Page, calls, judged, present, user, waiting
+from records import moderation
 
 
 @pytest.fixture
@@ -163,6 +164,29 @@ def test_a_decision_that_somebody_has_changed_since_is_not_undone(served: Servic
     assert present(served, case.id).status is Status.REJECTED
     assert len(calls(served, case.id)) == 2
     assert ana.post(f"/console/cases/{case.id}/undo").status == 409
+
+
+def test_undoing_brings_nothing_back_that_was_rejected_since(served: Services, ana: Browser) -> None:
+    case = judged(served, seen=[])
+    decide(ana, case, "reject")
+    with write(served.engine) as conn:
+        other = moderation(conn, assets.by_id(conn, case.asset_id), stage=Stage.JUDGING, now=served.clock.now())
+        said = {"labels": (), "public_url": "", "now": served.clock.now()}
+        decisions.override(conn, other.id, status=Status.REJECTED, by="ben", **said)
+    assert ana.post(f"/console/cases/{case.id}/undo").status == 409
+    assert wanted(served, case) is Placement.QUARANTINE
+
+
+def test_undoing_is_not_about_bytes_that_came_in_since(served: Services, ana: Browser) -> None:
+    case = judged(served, seen=[])
+    decide(ana, case, "reject")
+    with write(served.engine) as conn:
+        place = Location(bucket="clipwarden", key="in/other.mp4")
+        now = served.clock.now()
+        assets.record(conn, case.asset_id, location=place, bytes=9, etag="other", facts=None, now=now)
+        assets.want(conn, case.asset_id, Placement.QUARANTINE, now)
+    assert ana.post(f"/console/cases/{case.id}/undo").status == 409
+    assert wanted(served, case) is Placement.QUARANTINE
 
 
 def test_a_case_is_before_one_person_at_a_time(served: Services, ana: Browser, ben: Browser) -> None:

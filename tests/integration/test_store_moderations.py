@@ -1,7 +1,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
-from clipwarden import errors, ids
-from clipwarden.moderation import BY_POLICY, SLOT_STAGES, Kind, Moderation, Stage, Status
-from clipwarden.store import leases, moderations, schema
+from clipwarden import decisions, errors, ids
+from clipwarden.moderation import (
+    BY_POLICY,
+    SLOT_STAGES,
+    Asset,
+    Kind,
+    Location,
+    Moderation,
+    Placement,
+    Stage,
+    Status,
+)
+from clipwarden.store import assets, leases, moderations, schema
 from clipwarden.store.engine import read, write
 from records import START, account, asset, at, moderation
 
@@ -249,9 +259,36 @@ def test_it_is_known_whether_a_human_has_decided_about_an_asset_since(engine: En
         video, other = asset(conn), asset(conn, public_id="other")
         decide(conn, moderation(conn, video))
         moderations.override(conn, moderation(conn, video).id, status=Status.APPROVED, by="ann", now=at(30))
-        assert moderations.human_since(conn, video.id, since=at(29))
-        assert not moderations.human_since(conn, video.id, since=at(30))
-        assert not moderations.human_since(conn, other.id, since=START)
+        assert moderations.human_since(conn, video.id, version=1, since=at(29))
+        assert not moderations.human_since(conn, video.id, version=1, since=at(30))
+        assert not moderations.human_since(conn, other.id, version=1, since=START)
+
+
+def test_what_a_human_says_of_earlier_bytes_leaves_the_present_ones_to_the_rules(engine: Engine) -> None:
+    said: dict[str, Any] = {"labels": (), "public_url": ""}
+    with write(engine) as conn:
+        before = recorded(conn, "earlier", now=START)
+        earlier = about(conn, before, now=START)
+        after = recorded(conn, "present", now=at(60))
+        present = about(conn, after, now=at(60))
+        decisions.override(conn, earlier.id, status=Status.APPROVED, by="ann", now=at(70), **said)
+        decisions.conclude(conn, present, status=Status.REJECTED, verdict=VERDICT, now=at(80), **said)
+        found = assets.by_id(conn, after.id)
+    assert found is not None
+    assert found.wanted is Placement.QUARANTINE
+
+
+def recorded(conn: Connection, etag: str, *, now: datetime) -> Asset:
+    """Return the asset with these bytes."""
+    place = Location(bucket="bucket", key=f"{etag}.mp4")
+    return assets.record(conn, asset(conn).id, location=place, bytes=9, etag=etag, facts=None, now=now)
+
+
+def about(conn: Connection, of: Asset, *, now: datetime) -> Moderation:
+    """Return a moderation of the bytes that an asset has, whose labels are there."""
+    made = moderation(conn, of, stage=Stage.JUDGING, now=now)
+    leases.amend(conn, schema.moderations, made.id, fence=made.fence, now=now, asset_version=of.version)
+    return made
 
 
 def test_the_oldest_that_waits_is_told_but_for_those_whose_age_says_nothing(engine: Engine) -> None:

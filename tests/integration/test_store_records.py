@@ -98,6 +98,17 @@ def test_the_same_bytes_again_change_neither_version_nor_where_they_are_wanted(e
     assert again == replace(rejected, updated_at=at(3))
 
 
+def test_the_same_bytes_again_are_due_where_they_were_taken_away(engine: Engine) -> None:
+    with write(engine) as conn:
+        first = recorded(conn, asset(conn).id)
+        rejected = assets.want(conn, first.id, Placement.QUARANTINE, at(2))
+        assert rejected is not None
+        # Who records them has found them in the library, a moment before they were moved.
+        assert assets.settle(conn, rejected, placed=Placement.QUARANTINE, now=at(3))
+        again = recorded(conn, first.id, seconds=4)
+    assert (again.wanted, again.placed, again.due_at) == (Placement.QUARANTINE, Placement.LIBRARY, at(4))
+
+
 def test_other_bytes_get_a_version_of_their_own_and_start_in_the_library(engine: Engine) -> None:
     with write(engine) as conn:
         first = recorded(conn, asset(conn).id)

@@ -69,7 +69,8 @@ def record(
 
     ``ours`` says whether they were stored for this asset; of an object that it had before, that is known already.
     Bytes other than before get a version of their own and are wanted where they are, whatever was decided about the
-    bytes before them; a move of those that may be under way is fenced out. Raises MediaChanged where only a version's
+    bytes before them; a move of those that may be under way is fenced out. Known bytes that are wanted elsewhere are
+    due. Raises MediaChanged where only a version's
     bytes are meant, and the asset has another one by now.
     """
     found: dict[str, Any] = {
@@ -96,7 +97,11 @@ def record(
     found["ours"] = sa.case((there, assets.c.ours), else_=sa.true() if ours else sa.false())
     found["md5"] = sa.case((sa.and_(there, assets.c.etag == etag), assets.c.md5), else_=sa.null())
     anew = assets.c.etag != etag
-    changed = {name: sa.case((anew, value), else_=assets.c[name]) for name, value in replaced.items()}
+    # Known bytes that are found where they belong, though wanted elsewhere: they were put there again, or a mover has
+    # taken them away since. It is for the next one to find out.
+    look = sa.and_(assets.c.wanted != Placement.LIBRARY, assets.c.due_at.is_(None))
+    kept = dict(assets.c) | {"due_at": sa.case((look, _moment(now)), else_=assets.c.due_at)}
+    changed = {name: sa.case((anew, value), else_=kept[name]) for name, value in replaced.items()}
     statement = sa.update(assets).where(assets.c.id == id).values(**found, **changed).returning(assets)
     if only_version is not None:
         statement = statement.where(assets.c.version == only_version)
@@ -114,7 +119,7 @@ def want(conn: Connection, id: str, placement: Placement, now: datetime) -> Asse
     needs a look too: a move that was given up may have stopped halfway.
     """
     unsettled = sa.or_(assets.c.placed != placement, assets.c.due_at.is_not(None), assets.c.wanted != placement)
-    due = sa.func.coalesce(assets.c.due_at, sa.literal(now, assets.c.due_at.type))
+    due = sa.func.coalesce(assets.c.due_at, _moment(now))
     wanted = sa.update(assets).where(assets.c.id == id, unsettled)
     wanted = wanted.values(wanted=placement, due_at=due, faults=0, updated_at=now)
     row = conn.execute(wanted.returning(assets)).mappings().one_or_none()
@@ -138,7 +143,7 @@ def settle(
     changes: dict[str, Any] = {"placed": placed, "faults": 0, "fence": assets.c.fence + 1, "updated_at": now}
     if location is not None:
         changes |= {"object_version": location.version, "etag": etag, "restored_at": now}
-    due = sa.case((assets.c.wanted == placed, sa.null()), else_=sa.literal(now, assets.c.due_at.type))
+    due = sa.case((assets.c.wanted == placed, sa.null()), else_=_moment(now))
     held = sa.update(assets).where(assets.c.id == asset.id, assets.c.fence == asset.fence)
     return conn.execute(held.values(**changes, due_at=due)).rowcount == 1
 
@@ -152,6 +157,10 @@ def parse(row: RowMapping | Mapping[str, Any]) -> Asset:
     values["wanted"], values["placed"] = Placement(values["wanted"]), Placement(values["placed"])
     values["resource_type"], values["tags"] = ResourceType(values["resource_type"]), tuple(values["tags"])
     return Asset(**values)
+
+
+def _moment(now: datetime) -> sa.ColumnElement[datetime]:
+    return sa.literal(now, assets.c.due_at.type)
 
 
 def _new(account_id: str, public_id: str, now: datetime) -> dict[str, Any]:

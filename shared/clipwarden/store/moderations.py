@@ -293,10 +293,11 @@ def tell(conn: Connection, id: str, notification_urls: Sequence[str]) -> None:
     conn.execute(sa.update(moderations).where(_c.id == id).values(notification_urls=list(notification_urls)))
 
 
-def human_since(conn: Connection, asset_id: str, *, since: datetime) -> bool:
-    """Tell whether a human has decided about any of the asset's moderations after that time; to cancel is not to."""
+def human_since(conn: Connection, asset_id: str, *, version: int, since: datetime) -> bool:
+    """Tell whether a human has decided about a version of the asset's bytes after that time; to cancel is not to."""
     decided = sa.and_(_decided_by_human(), _c.status != Status.ABORTED)
-    later = sa.and_(_c.asset_id == asset_id, decided, _c.decided_at > since)
+    about = sa.or_(_c.asset_version.is_(None), _c.asset_version == version)
+    later = sa.and_(_c.asset_id == asset_id, about, decided, _c.decided_at > since)
     return conn.execute(sa.select(sa.exists().where(later))).scalar_one() is True
 
 
