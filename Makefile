@@ -47,14 +47,14 @@ test-unit: $(VENV)/.dev ## run the tests that need no server
 fuzz: $(VENV)/.dev ## try every property by EXAMPLES (2000) examples; what it finds is kept in .hypothesis and tried first
 	EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(TESTERS) -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
-chaos: $(VENV)/.dev ## torment the stack for SEEDS (1-4) of a minute each, and check every promise
-	cd tests && ../$(BIN)/python -m chaos --seeds $(SEEDS)
+chaos: $(VENV)/.dev ## torment the stack for SEEDS (1-4) of a minute each, and check every promise; figures in bench/results
+	cd tests && ../$(BIN)/python -m chaos --seeds $(SEEDS) --json ../bench/results/chaos.json
 
-load: $(VENV)/.dev ## send VIDEOS (10000), or as many as 20 minutes take, and check every promise; figures in load.json
-	cd tests && ../$(BIN)/python -m load --videos $(VIDEOS) --json ../load.json
+load: $(VENV)/.dev ## send VIDEOS (10000), or as many as 20 minutes take, and check every promise; figures in bench/results
+	cd tests && ../$(BIN)/python -m load --videos $(VIDEOS) --json ../bench/results/load.json
 
-soak: $(VENV)/.dev ## send RATE (2) videos a second for MINUTES (30), and check that nothing grows; figures in soak.json
-	cd tests && ../$(BIN)/python -m load --minutes $(MINUTES) --rate $(RATE) --json ../soak.json
+soak: $(VENV)/.dev ## send RATE (2) videos a second for MINUTES (30), and check that nothing grows; figures in bench/results
+	cd tests && ../$(BIN)/python -m load --minutes $(MINUTES) --rate $(RATE) --json ../bench/results/soak.json
 
 bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, and write bench/README.md
 	$(BIN)/python -m bench

@@ -25,6 +25,7 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)  #: Such as ``Location``, ``Retry-After``.
     hangs: bool = False  #: Nothing is answered until the receiver closes.
+    breaks_off: bool = False  #: The connection ends instead of an answer.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,8 @@ class Received:
     @property
     def acknowledged(self) -> bool:
         """Say whether the answer was a success."""
-        return not self.answer.hangs and self.answer.status // 100 == 2  # noqa: PLR2004 # success, as HTTP spells it
+        silent = self.answer.hangs or self.answer.breaks_off
+        return not silent and self.answer.status // 100 == 2  # noqa: PLR2004 # success, as HTTP spells it
 
 
 class Receiver:
@@ -219,6 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         if answer.hangs:
             self.server.closing.wait()
+        if answer.hangs or answer.breaks_off:
             self.close_connection = True
             return
         self.send_response(answer.status)

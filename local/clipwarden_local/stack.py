@@ -45,7 +45,8 @@ class Options:
     account: str = "default"
     api_key: str | None = None
     api_secret: str | None = None
-    processes: int = 1
+    processes: int = 1  #: That work.
+    gateways: int = 1  #: Processes that answer.
     analyser: str = "frames"
     log_level: str = "info"
     lease: float = 10.0
@@ -252,7 +253,7 @@ class Stack:
         _wait_for(child, f"http://127.0.0.1:{self.metrics_port}/healthz", seconds=60)
 
     def _start_gateway(self) -> None:
-        argv = [sys.executable, "-m", "clipwarden.cli", "api"]
+        argv = [sys.executable, "-m", "clipwarden.cli", "api", "--processes", str(self.options.gateways)]
         child = self._keep(Child(name="gateway", argv=argv, env=self.environment(), output=self.options.logs))
         _wait_for(child, f"{self.gateway_url}/readyz", seconds=60)
 

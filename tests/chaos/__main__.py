@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaos import ledger
 from chaos.run import Result, run
 from chaos.world import Plan
 
@@ -21,9 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # Whoever ends it ends its servers, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before it was through"))
-    results = [_one(options, seed, database) for seed in options.seeds for database in _databases(options, seed)]
-    if options.json is not None:
-        options.json.write_text(json.dumps([result.to_dict() for result in results], indent=1) + "\n")
+    results = []
+    for seed, database in ((number, one) for number in options.seeds for one in _databases(options, number)):
+        results.append(_one(options, seed, database))
+        if options.json is not None:
+            ledger.keep(options.json, [results[-1].to_dict()])
+    _say(ledger.table(result.to_dict() for result in results))
     broken = [result for result in results if result.broken]
     sys.stdout.write(f"\n{len(results)} runs, {len(broken)} in which a promise broke\n")
     return 1 if broken else 0
@@ -67,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=_seeds, default=[1], metavar="N[-M]", help="default 1")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="of torment for each; default 60")
     parser.add_argument("--database", choices=("postgresql", "sqlite", "turns", "both"), default="turns")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures there, each seed's last")
     parser.add_argument("--keep", action="store_true", help="leave the data of every run")
     parser.add_argument("--verbose", action="store_true", help="tell each torment")
     return parser

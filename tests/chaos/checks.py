@@ -11,12 +11,15 @@ from typing import Any
 import sqlalchemy as sa
 
 import scripting
+from chaos import graves, jobs, places
 from chaos.producers import Producers, Sent
+from chaos.shelf import Shelf
+from chaos.shelf_checks import ShelfChecker
 from chaos.witnesses import Witnesses, serves
 from chaos.world import SLOTS, World
 from clipwarden import labels
 from clipwarden.media.opening import open_store
-from clipwarden.moderation import Asset, DeliveryStage, Moderation, Stage, Status
+from clipwarden.moderation import BY_POLICY, Asset, DeliveryStage, Moderation, Placement, Stage, Status
 from clipwarden.policy import Policy
 from clipwarden.store import accounts, assets, deliveries, moderations, schema
 from clipwarden.store.engine import read
@@ -25,7 +28,7 @@ from clipwarden.verdict import judge
 #: Seconds within which all must have ended once nothing torments any more.
 CALM = 180.0
 _TELL_EVERY = 10.0
-_MOST = 5000
+_MOST = 500
 #: Seconds by which a callback's timestamp may differ from the time: a slow connection is slow.
 _SIGNED_WITHIN = 60.0
 
@@ -37,6 +40,7 @@ class Checker:
     world: World
     producers: Producers
     witnesses: Witnesses
+    shelf: Shelf
     say: Callable[[str], None]
     broken: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -56,9 +60,12 @@ class Checker:
         self._jobs_are_paid_for_once(rows)
         self._everybody_was_told(rows)
         self._rejected_was_hidden()
+        self._all_is_in_its_place()
+        self._nobody_waited_for_each_other()
         self._logs_tell_no_secrets()
-        self.broken += self.producers.faults + self.witnesses.faults
-        self._rejected_can_be_restored(rows)
+        self.broken += self.producers.faults + self.witnesses.faults + self.shelf.faults
+        self._shelf_is_right(rows)
+        self._rejected_can_be_restored(self._firsts(rows))
 
     def _wait(self) -> None:
         began = told = time.monotonic()
@@ -72,19 +79,26 @@ class Checker:
 
     def _unfinished(self) -> list[str]:
         m, d, a = schema.moderations.c, schema.deliveries.c, schema.assets.c
+        e, b = schema.erasures.c, schema.bulk_jobs.c
         with read(self.world.engine) as conn:
             open_ = conn.execute(sa.select(m.id, m.stage, m.faults).where(m.stage != str(Stage.DECIDED))).all()
             untold = conn.execute(sa.select(d.id, d.stage).where(d.stage != str(DeliveryStage.DELIVERED))).all()
             known = set(conn.execute(sa.select(a.public_id)).scalars())
+            moving = conn.execute(sa.select(a.public_id).where(a.due_at.is_not(None))).scalars().all()
+            erasing = conn.execute(sa.select(e.asset_id)).scalars().all()
+            working = conn.execute(sa.select(b.id).where(b.ended_at.is_(None))).scalars().all()
         return [
             *(f"{row.id} does not end: {row.stage}, {row.faults} faults" for row in open_),
             *(f"{one.public_id} has no row" for one in self.producers.accepted if one.public_id not in known),
             *(f"callback {row.id} is {row.stage}" for row in untold),
+            *(f"the bytes of {public_id} are not brought where they belong" for public_id in moving),
+            *(f"{id} is not erased" for id in erasing),
+            *(f"the job {id} about many does not end" for id in working),
         ]
 
     def _every_video_has_one_verdict(self, rows: dict[str, Moderation]) -> None:
         by_name: dict[str, list[Moderation]] = {}
-        for row in rows.values():
+        for row in self._firsts(rows).values():
             by_name.setdefault(self._name(row), []).append(row)
         for sent in self.producers.accepted:
             mine = by_name.get(sent.public_id, [])
@@ -95,56 +109,55 @@ class Checker:
             else:
                 self._ended_as_it_must(sent, mine[0])
 
+    def _firsts(self, rows: dict[str, Moderation]) -> dict[str, Moderation]:
+        """Return those of the first account: each is a video's only one."""
+        return {id: row for id, row in rows.items() if row.account_id == self.world.account.id}
+
     def _ended_as_it_must(self, sent: Sent, row: Moderation) -> None:
-        if row.id in self.witnesses.overrides:
-            return
-        if sent.breaks is not (row.status is Status.ABORTED):
+        if row.decided_by == BY_POLICY and row.status is not sent.status:
             why = f"{row.error_code}: {row.error_reason}"
-            self.broken.append(f"{sent.door} {row.id} is {row.status} ({why}); its job breaks: {sent.breaks}")
-        if row.decisions != 1:
+            self.broken.append(f"{sent.door} {row.id} is {row.status} ({why}), and {sent.status} by its script")
+        if row.id not in self.witnesses.human.words and row.decisions != 1:
             self.broken.append(f"{row.id} was decided {row.decisions} times")
 
     def _verdicts_are_right(self, rows: dict[str, Moderation]) -> None:
-        settings = self.world.settings.media
-        media = open_store(settings)
         for row in rows.values():
-            if row.verdict is None or row.labels_key is None:
-                continue
-            policy = Policy.parse(row.policy, default_taxonomy=self._taxonomy())
-            kept = labels.judged(media, settings.bucket, row)
-            verdict = judge(kept, policy, model_version=row.model_version)
-            if json.loads(json.dumps(verdict.to_dict())) != row.verdict:
-                self.broken.append(f"{row.id} was judged wrongly: {row.verdict}")
-            if row.decided_by == "policy" and row.status is not verdict.status:
-                self.broken.append(f"{row.id} is {row.status}, and {verdict.status} by its labels")
+            by_rules = row.decided_by == BY_POLICY and row.status is not Status.ABORTED
+            if row.verdict is not None and row.labels_key is not None:
+                self._is_judged_right(row)
+            elif by_rules:
+                self.broken.append(f"{row.id} is {row.status} by the rules, and there is no verdict or no label")
+
+    def _is_judged_right(self, row: Moderation) -> None:
+        settings = self.world.settings.media
+        policy = Policy.parse(row.policy, default_taxonomy=self._taxonomy())
+        kept = labels.judged(open_store(settings), settings.bucket, row)
+        verdict = judge(kept, policy, model_version=row.model_version)
+        if json.loads(json.dumps(verdict.to_dict())) != row.verdict:
+            self.broken.append(f"{row.id} was judged wrongly: {row.verdict}")
+        if row.decided_by == BY_POLICY and row.status is not verdict.status:
+            self.broken.append(f"{row.id} is {row.status}, and {verdict.status} by its labels")
 
     def _humans_have_the_last_word(self, rows: dict[str, Moderation]) -> None:
-        for id, asked in self.witnesses.overrides.items():
-            last = max((number for number, (_, confirmed) in enumerate(asked) if confirmed), default=None)
-            if last is None:
-                continue
-            # Those after it were not confirmed: they may have been done, or not.
-            may = {verdict for verdict, _ in asked[last:]}
-            if rows[id].decided_by != "human:ana" or str(rows[id].status) not in may:
-                self.broken.append(f"ana said {may} of {id}, which is {rows[id].status} by {rows[id].decided_by}")
-        self.figures["overrides"] = sum(
-            confirmed for asked in self.witnesses.overrides.values() for _, confirmed in asked
-        )
+        human = self.witnesses.human
+        for id in human.words:
+            row, may = rows[id], human.may_be(id)
+            by_human = row.decided_by == f"human:{human.name}"
+            if (row.status if by_human else None) not in may:
+                self.broken.append(f"{human.name} said {may} of {id}, which is {row.status} by {row.decided_by}")
+        self.figures["human"] = dict(human.done)
 
     def _jobs_are_paid_for_once(self, rows: dict[str, Moderation]) -> None:
         journal = scripting.journal(self.world.stack.endpoint_url)
-        jobs: dict[str, set[str]] = {}
-        for call in journal["calls"]:
-            if call["job_id"] and call["token"]:
-                jobs.setdefault(call["token"], set()).add(call["job_id"])
-        self.broken += [f"attempt {token} started {len(ids)} jobs" for token, ids in jobs.items() if len(ids) > 1]
+        with read(self.world.engine) as conn:
+            attempts = graves.attempts(conn) | {row.id: row.attempt for row in rows.values()}
+        tokens = jobs.paid(self.world)
+        self.broken += jobs.broken(tokens, attempts)
         if journal["most_open_jobs"] > SLOTS:
             self.broken.append(f"{journal['most_open_jobs']} jobs were open in a pool of {SLOTS}")
-        attempts = sum(row.attempt for row in rows.values())
-        if journal["jobs"] > attempts:
-            self.broken.append(f"{journal['jobs']} jobs were paid for, and {attempts} attempts made")
         self.figures |= {
-            "jobs": journal["jobs"],
+            "jobs": len(tokens),
+            "attempts": sum(attempts.values()),
             "most_open_jobs": journal["most_open_jobs"],
             "calls": len(journal["calls"]),
         }
@@ -171,6 +184,34 @@ class Checker:
     def _rejected_was_hidden(self) -> None:
         self.broken += [f"{name} was served while it was rejected" for name in self.witnesses.seen]
         self.figures["looks_at_rejected"] = self.witnesses.looks
+        self.figures["looks_at_hidden_shelf"] = self.witnesses.shelf_looks
+
+    def _all_is_in_its_place(self) -> None:
+        sent = {one.public_id: one.sha256 for one in self.producers.accepted}
+        every = places.every(self.world)
+        for asset in every:
+            mine = asset.account_id == self.world.account.id
+            self.broken += places.broken(self.world, asset, sent.get(asset.public_id) if mine else None)
+        self.figures["in_quarantine"] = sum(one.placed is Placement.QUARANTINE for one in every)
+
+    def _nobody_waited_for_each_other(self) -> None:
+        """Look into what PostgreSQL wrote down: it ends one of two transactions that wait for each other."""
+        if self.world.server is not None:
+            log = (self.world.server.folder / "log").read_text(errors="replace")
+            self.figures["deadlocks"] = log.count("deadlock detected")
+            if self.figures["deadlocks"]:
+                self.broken.append(
+                    f"transactions waited for each other {self.figures['deadlocks']} times: {_first(log)}"
+                )
+
+    def _shelf_is_right(self, rows: dict[str, Moderation]) -> None:
+        mine = {id: row for id, row in rows.items() if row.account_id == self.world.shelf.id}
+        checker = ShelfChecker(world=self.world, history=self.shelf.history, rows=mine)
+        checker.check()
+        self.broken += checker.broken
+        self.broken += [f"an upload to the shelf was refused: {why}" for why in self.shelf.calls.refused[:10]]
+        self.figures |= checker.figures | {"shelf": dict(sorted(self.shelf.done.items()))}
+        self.figures |= {"shelf_moderations": len(mine), "gateway_faults": self.shelf.calls.faults}
 
     def _logs_tell_no_secrets(self) -> None:
         logs, kept = self.world.logs.read_text(errors="replace"), self.world.stack.secrets()
@@ -181,7 +222,7 @@ class Checker:
     def _rejected_can_be_restored(self, rows: dict[str, Moderation]) -> None:
         """Approve all that is rejected; what then is served must be what was sent."""
         digests = {sent.public_id: sent.sha256 for sent in self.producers.accepted}
-        rejected = [row for row in rows.values() if row.status is Status.REJECTED]
+        rejected = [row for row in rows.values() if row.status is Status.REJECTED and self._has_come(row)]
         for row in rejected:
             reply = self.world.api.post(f"/v1/moderations/{row.id}/override", {"verdict": "approved", "by": "ben"})
             if reply.status != 200:  # done
@@ -192,6 +233,11 @@ class Checker:
             if wanted is not None and not self._comes_back(row, wanted):
                 self.broken.append(f"{name} did not come back as it was sent")
         self.figures["restored"] = len(rejected)
+
+    def _has_come(self, row: Moderation) -> bool:
+        """Say whether the bytes came in, and no human has decided before."""
+        asset = self._asset(row.asset_id)
+        return asset is not None and asset.location is not None
 
     def _comes_back(self, row: Moderation, wanted: str) -> bool:
         end = time.monotonic() + 60
@@ -205,8 +251,14 @@ class Checker:
         return False
 
     def _rows(self) -> dict[str, Moderation]:
+        found: dict[str, Moderation] = {}
         with read(self.world.engine) as conn:
-            return {one.id: one for one in moderations.page(conn, limit=_MOST).items}
+            page = moderations.page(conn, limit=_MOST)
+            found |= {one.id: one for one in page.items}
+            while page.next_cursor is not None:
+                page = moderations.page(conn, limit=_MOST, after=page.next_cursor)
+                found |= {one.id: one for one in page.items}
+        return found
 
     def _name(self, row: Moderation) -> str:
         if row.id not in self._names:
@@ -223,3 +275,9 @@ class Checker:
             account = accounts.by_name(conn, "default")
         assert account is not None
         return account.default_taxonomy
+
+
+def _first(log: str) -> str:
+    """Return what PostgreSQL says of the first two that waited for each other."""
+    found = log[log.index("deadlock detected") :].splitlines()[:12]
+    return " | ".join(line.strip() for line in found)

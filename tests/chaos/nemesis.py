@@ -70,7 +70,8 @@ class Nemesis:
         torment, _ = TORMENTS[blow.name]
         self.say(f"{passed:5.1f} s  {blow.name}")
         end = torment(self.world, random.Random(blow.seed))
-        self.struck[blow.name] = self.struck.get(blow.name, 0) + 1
+        if blow.name != "fill-disk" or self.world.mounted:
+            self.struck[blow.name] = self.struck.get(blow.name, 0) + 1
         if end is not None:
             self._ends.append((passed + blow.lasts, end))
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import scripting
+from chaos import shown
 from chaos.checks import Checker
+from chaos.emptiness import empty
+from chaos.human import Human
 from chaos.nemesis import Nemesis
 from chaos.producers import Producers
+from chaos.shelf import Shelf
+from chaos.shelf_calls import Calls
 from chaos.witnesses import Witnesses
 from chaos.world import Plan, World
 from fixtures.clips import made_in
 
 #: What videos show that have no script of their own: those that are uploaded.
-_UPLOADS_SHOW = {"seconds": 0.5, "labels": [{"at": 0, "path": ["Alcohol", "Alcoholic Beverages"], "confidence": 88}]}
+_UPLOADS_SHOW = {"seconds": 0.5, "labels": [shown.ALCOHOL]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,25 +45,32 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
     with World(plan=plan) as world:
         scripting.order(world.stack.endpoint_url, script=_UPLOADS_SHOW)
         (plan.folder / "clips").mkdir()
-        producers = Producers(world=world, clip=made_in(plan.folder / "clips")("edge80"))
-        witnesses = Witnesses(world=world)
+        clip = made_in(plan.folder / "clips")("edge80")
+        producers = Producers(world=world, clip=clip)
+        witnesses = Witnesses(world=world, human=Human(world=world, name="ana", api=world.api))
+        shelf = Shelf(world=world, calls=Calls(world=world, clip=clip.read_bytes()))
         nemesis = Nemesis(world=world, say=say)
         producers.start()
         witnesses.start()
+        shelf.start()
         nemesis.run()
         world.heal()
         say("calm: the producers finish, then all must end")
         nemesis.calm(producers.stop)
+        nemesis.calm(shelf.stop)
         nemesis.calm(witnesses.stop)
-        checker = Checker(world=world, producers=producers, witnesses=witnesses, say=say)
+        checker = Checker(world=world, producers=producers, witnesses=witnesses, shelf=shelf, say=say)
         checker.check()
         figures = checker.figures | {
             "accepted": _by_door(producers),
-            "disk_filled": world.mounted,
+            "disk_can_be_filled": world.mounted,
+            "unconfirmed_messages": producers.unconfirmed,
+            "resent_messages": producers.resent,
         }
         figures["restarts"] = sum(" ended " in said for said in world.said)
     figures["run_seconds"] = round(time.monotonic() - began, 1)
-    return Result(plan=plan, broken=checker.broken, figures=figures, struck=nemesis.struck)
+    broken = [*checker.broken, *empty(plan, figures, nemesis.struck)]
+    return Result(plan=plan, broken=broken, figures=figures, struck=nemesis.struck)
 
 
 def _by_door(producers: Producers) -> dict[str, int]:

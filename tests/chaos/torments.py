@@ -26,13 +26,18 @@ def kill_worker(world: World, chance: random.Random) -> None:
 
 
 def kill_all_workers(world: World, chance: random.Random) -> None:
-    """Kill what keeps the workers running, and them with it."""
-    for pid in world.processes("workers", "skewed"):
-        _kill([pid], chance)
+    """Kill all workers, and what keeps them running: nobody is left to start them, or to end in peace."""
+    del chance
+    _signal([*world.processes("workers", "skewed"), *world.workers()], signal.SIGKILL)
 
 
 def kill_gateway(world: World, chance: random.Random) -> None:
-    """Kill the gateway."""
+    """Kill the process that answers, in the midst of requests."""
+    _kill(world.gateways(), chance)
+
+
+def kill_gateway_supervisor(world: World, chance: random.Random) -> None:
+    """Kill what keeps the gateway running, and the gateway with it."""
     _kill(world.processes("gateway"), chance)
 
 
@@ -42,8 +47,8 @@ def pause_worker(world: World, chance: random.Random) -> End:
 
 
 def pause_gateway(world: World, chance: random.Random) -> End:
-    """Let the gateway sleep."""
-    return _pause(world.processes("gateway"), chance)
+    """Let the process that answers sleep, with requests and transactions open."""
+    return _pause(world.gateways(), chance)
 
 
 def pause_redis(world: World, chance: random.Random) -> End:
@@ -53,6 +58,7 @@ def pause_redis(world: World, chance: random.Random) -> End:
 
 def restart_redis(world: World, chance: random.Random) -> None:
     """Kill Redis; what it had written to disk it has again."""
+    world.redis_deaths += 1
     _kill(world.processes("redis"), chance)
 
 
@@ -61,6 +67,7 @@ def empty_redis(world: World, chance: random.Random) -> None:
     child = next(child for child in world.stack.supervisor.children if child.name == "redis")
     if child.process is None:
         return
+    world.redis_deaths += 1
     _kill([child.process.pid], chance)
     child.process.wait()
     shutil.rmtree(world.plan.folder / "redis")
@@ -149,6 +156,16 @@ def fail_receiver(world: World, chance: random.Random) -> None:
     world.receiver.answer_next(answer, times=chance.randrange(2, 20))
 
 
+def hang_receiver(world: World, chance: random.Random) -> None:
+    """Let whoever is told of verdicts take what comes, and say nothing."""
+    world.receiver.answer_next(Answer(hangs=True), times=chance.randrange(1, 5))
+
+
+def lose_receiver(world: World, chance: random.Random) -> None:
+    """Let whoever is told of verdicts take what comes, and the connection end before the answer."""
+    world.receiver.answer_next(Answer(breaks_off=True), times=chance.randrange(2, 10))
+
+
 #: By name, each with how often it comes.
 TORMENTS: dict[str, tuple[Torment, int]] = {
     torment.__name__.replace("_", "-"): (torment, often)
@@ -156,8 +173,9 @@ TORMENTS: dict[str, tuple[Torment, int]] = {
         (kill_worker, 6),
         (kill_all_workers, 2),
         (kill_gateway, 3),
+        (kill_gateway_supervisor, 1),
         (pause_worker, 4),
-        (pause_gateway, 1),
+        (pause_gateway, 2),
         (pause_redis, 1),
         (restart_redis, 1),
         (empty_redis, 2),
@@ -171,6 +189,8 @@ TORMENTS: dict[str, tuple[Torment, int]] = {
         (fail_calls, 2),
         (lose_answers, 3),
         (fail_receiver, 2),
+        (hang_receiver, 1),
+        (lose_receiver, 2),
     )
 }
 

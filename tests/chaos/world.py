@@ -15,10 +15,14 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 import scripting
+from chaos import graves
 from chaos.proxy import Proxy
+from clipwarden.moderation import Account
 from clipwarden.processes import Child
 from clipwarden.settings import DatabaseSettings, Settings
-from clipwarden.store.engine import create_engine
+from clipwarden.store import accounts
+from clipwarden.store.clock import DatabaseClock
+from clipwarden.store.engine import create_engine, write
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack, free_port
 from fixtures import postgres, s3
@@ -30,6 +34,8 @@ from living import children_of, runs
 SLOTS = 6
 LEASE = 3.0
 BUCKET = "clipwarden"
+#: The account whose few videos are overwritten, renamed, deleted and judged again all the time.
+SHELF = "shelf"
 #: Bytes of the file system that the media store has, where one can be mounted.
 ROOM = 256 * 1024**2
 #: What is imported by a process whose clock is to be wrong, before anything else.
@@ -59,10 +65,15 @@ class World:
     completions: Queue = field(init=False)
     engine: Engine = field(init=False)  #: Past the proxy; for any thread.
     api: JsonApi = field(init=False)  #: For any thread.
+    clock: DatabaseClock = field(init=False)  #: Likewise.
+    account: Account = field(init=False)  #: The first one.
+    shelf: Account = field(init=False)
+    shelf_api: JsonApi = field(init=False)  #: For any thread.
     proxies: dict[str, Proxy] = field(default_factory=dict)
     server: postgres.Server | None = None
     mounted: bool = False  #: Whether the media store has a file system of its own, which can be filled.
     said: list[str] = field(default_factory=list)  #: What the stack's supervisor said.
+    redis_deaths: int = 0  #: How often Redis was killed: what it was told before may be forgotten.
     _opened: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -99,8 +110,16 @@ class World:
 
     def workers(self) -> list[int]:
         """Return the worker processes."""
-        parents = self.processes("workers", "skewed")
-        return sorted(pid for parent in parents for pid in children_of(parent) if runs(pid))
+        return self._below("workers", "skewed")
+
+    def gateways(self) -> list[int]:
+        """Return the processes that answer requests."""
+        return self._below("gateway")
+
+    @property
+    def redis_url(self) -> str:
+        """Return where Redis is reached through its proxy."""
+        return f"redis://127.0.0.1:{self.proxies['redis'].port}/0"
 
     def tend(self) -> None:
         """Let start again what has died; who dies often starts often."""
@@ -110,7 +129,8 @@ class World:
 
     def heal(self) -> None:
         """End all torments that last."""
-        for pid in [*self.workers(), *self.processes("workers", "skewed", "gateway", "redis")]:
+        supervisors = self.processes("workers", "skewed", "gateway", "redis")
+        for pid in [*self.workers(), *self.gateways(), *supervisors]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         for proxy in self.proxies.values():
@@ -135,7 +155,22 @@ class World:
         self.engine = create_engine(self.settings.database)
         self._opened.callback(self.engine.dispose)
         self.api = JsonApi(url=self.stack.gateway_url)
+        self.clock = DatabaseClock(self.engine)
+        self._make_shelf()
+        graves.dig(self.engine)
         self._start_skewed()
+
+    def _below(self, *names: str) -> list[int]:
+        return sorted(pid for parent in self.processes(*names) for pid in children_of(parent) if runs(pid))
+
+    def _make_shelf(self) -> None:
+        self.shelf_api = JsonApi(url=self.stack.gateway_url, key=SHELF)
+        now = self.clock.now()
+        with write(self.engine) as conn:
+            found = accounts.by_name(conn, "default")
+            assert found is not None
+            self.account = found
+            self.shelf = accounts.ensure(conn, name=SHELF, api_key=SHELF, api_secret=SECRET, now=now)
 
     def _mount(self) -> None:
         self.media.mkdir()
@@ -165,6 +200,7 @@ class World:
             api_key="key",
             api_secret=SECRET,
             processes=3,
+            gateways=2,
             analyser="scripted",
             lease=LEASE,
             log_level="info",
@@ -176,7 +212,7 @@ class World:
     def _environment(self) -> dict[str, str]:
         sqs = f"http://127.0.0.1:{self.proxies['sqs'].port}"
         settings = {
-            "REDIS__URL": f"redis://127.0.0.1:{self.proxies['redis'].port}/0",
+            "REDIS__URL": self.redis_url,
             "REKOGNITION__ENDPOINT_URL": f"http://127.0.0.1:{self.proxies['endpoint'].port}",
             "REKOGNITION__SLOTS": str(SLOTS),
             "REKOGNITION__START_RATE": "1000",
@@ -193,6 +229,7 @@ class World:
             "S3_INTAKE__NOTIFICATION_URL": self.receiver.url,
             "API__SOURCE_BUCKETS": BUCKET,
             "CALLBACK__SCHEDULE": ",".join(["0.5", "1"] * 40),
+            "CALLBACK__TOTAL_TIMEOUT": "6",
             "CALLBACK__ENDPOINT_PAUSE": "0.5",
             "CALLBACK__ENDPOINT_LONGEST_PAUSE": "1",
             "WORKER__FAULT_WAIT": "0.2",
@@ -207,11 +244,13 @@ class World:
         return self.server.url() if self.server is not None else f"sqlite:///{self.plan.folder / 'clipwarden.db'}"
 
     def _start_skewed(self) -> None:
-        """Start a worker that takes the time for another."""
+        """Start a worker that comes to take the time for another."""
         if not self.plan.skew:
             return
         path = os.pathsep.join([str(_SKEW), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
-        lie = {"PYTHONPATH": path, "CHAOS_SKEW": str(self.plan.skew)}
+        # Its clock is right at first, and jumps in the midst of the torment.
+        jump = str(self.plan.seconds / 4)
+        lie = {"PYTHONPATH": path, "CHAOS_SKEW": str(self.plan.skew), "CHAOS_SKEW_AFTER": jump}
         env = self.stack.environment() | lie | {"CLIPWARDEN_WORKER__METRICS_PORT": "0"}
         argv = [sys.executable, "-m", "clipwarden.cli", "worker"]
         self.stack.supervisor.start(Child(name="skewed", argv=argv, env=env, output=self.logs))

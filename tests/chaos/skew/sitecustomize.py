@@ -1,4 +1,7 @@
-"""Lets a Python process take the time for another: it is so many seconds ahead as ``CHAOS_SKEW`` says."""
+"""Lets a Python process take the time for another: it is so many seconds ahead as ``CHAOS_SKEW`` says.
+
+It is right for as many seconds as ``CHAOS_SKEW_AFTER`` says: then its clock jumps.
+"""
 
 import datetime as dt
 import os
@@ -6,7 +9,12 @@ import time
 from typing import Self
 
 _AHEAD = float(os.environ.get("CHAOS_SKEW", "0"))
+_JUMPS_AT = time.monotonic() + float(os.environ.get("CHAOS_SKEW_AFTER", "0"))
 _time, _time_ns = time.time, time.time_ns
+
+
+def _ahead() -> float:
+    return _AHEAD if time.monotonic() >= _JUMPS_AT else 0.0
 
 
 class _Skewed(dt.datetime):
@@ -20,6 +28,6 @@ class _Skewed(dt.datetime):
 
 
 if _AHEAD:
-    time.time = lambda: _time() + _AHEAD
-    time.time_ns = lambda: _time_ns() + int(_AHEAD * 1e9)
+    time.time = lambda: _time() + _ahead()
+    time.time_ns = lambda: _time_ns() + int(_ahead() * 1e9)
     dt.datetime = _Skewed  # type: ignore[misc] # that is what it is for
