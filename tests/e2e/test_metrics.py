@@ -16,6 +16,13 @@ from waiting import eventually
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
+#: What rules want to see grow, and has not happened yet.
+NOUGHTS = [
+    'clipwarden_moderations_total{decided_by="policy",status="aborted"}',
+    'clipwarden_deliveries{stage="failed"}',
+    'clipwarden_endpoints{state="disabled"}',
+]
+
 
 def _scrape(stack: Stack) -> str:
     with urllib.request.urlopen(stack.metrics_url, timeout=10) as answer:
@@ -39,10 +46,12 @@ def test_a_running_stack_serves_metrics_that_the_reference_names_and_restarts_do
         decided = 'clipwarden_moderations_total{decided_by="policy",status="approved"}'
         text = eventually(lambda: _scrape(stack) if _total(_scrape(stack), decided) == 1 else "", within=20)
         served = set(re.findall(r"^# TYPE (clipwarden_\w+)", text, re.MULTILINE))
-        # Of a metric with labels, nothing is served before it was counted for the first time.
+        # Of most metrics with labels, nothing is served before it was counted for the first time.
         assert (
             {"clipwarden_actor_seconds", "clipwarden_slots", "clipwarden_oldest_seconds"} < served <= set(catalogue())
         )
+        # But of those whose growth tells a person: the first value of a series is no growth.
+        assert {f"{sample} 0.0" for sample in NOUGHTS} <= set(text.splitlines())
         _kill_workers(stack)
         assert _total(_scrape(stack), decided) == 1
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from clipwarden import metrics
 from clipwarden.broker import build_counter
 from clipwarden.broker.queues import Queue
+from clipwarden.moderation import DeliveryStage
 from clipwarden.settings import Settings
 from clipwarden.store import deliveries, endpoint_states, moderations, operations
 from clipwarden.store.clock import DatabaseClock
@@ -64,7 +65,9 @@ class Gauges:
 
     def _deliveries(self) -> Iterator[metrics.Sample]:
         with read(self._engine) as conn:
-            yield from (((str(row.stage),), row.count) for row in deliveries.counts(conn))
+            counted = {row.stage: row.count for row in deliveries.counts(conn)}
+        # Stages without any are told too: a figure's growth cannot be seen where it was not.
+        yield from (((str(stage),), counted.get(stage, 0)) for stage in DeliveryStage)
 
     def _undelivered(self) -> Iterator[metrics.Sample]:
         with read(self._engine) as conn:
@@ -73,7 +76,8 @@ class Gauges:
 
     def _endpoints(self) -> Iterator[metrics.Sample]:
         with read(self._engine) as conn:
-            yield from (((state,), count) for state, count in endpoint_states.counts(conn).items())
+            counted = endpoint_states.counts(conn)
+        yield from (((state,), counted.get(state, 0)) for state in ("well", "paused", "disabled"))
 
     def _slots_in_use(self) -> Iterator[metrics.Sample]:
         yield from (((pool.name,), pool.in_use) for pool in self._pools())

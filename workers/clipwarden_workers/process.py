@@ -6,7 +6,8 @@ from collections.abc import Collection
 import dramatiq
 from sqlalchemy import Engine
 
-from clipwarden import errors, logs, tracing
+from clipwarden import errors, logs, metrics, tracing
+from clipwarden.moderation import Status
 from clipwarden.settings import Settings
 from clipwarden.store import migrating
 from clipwarden.store.engine import write
@@ -29,6 +30,7 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
     tracing.configure(settings.tracing, "clipwarden-worker")
     services = build(settings)
     actors.declare(services)
+    count_from_nought()
     if not _prepare(services, stop):
         services.close()
         tracing.close()
@@ -56,6 +58,12 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
     services.close()
     tracing.close()
     log.info("worker stopped")
+
+
+def count_from_nought() -> None:
+    """Tell of verdicts and aborts before there are any: Prometheus sees no growth in the first value of a series."""
+    for status in (Status.APPROVED, Status.REJECTED, Status.ABORTED):
+        metrics.MODERATIONS.labels(status, "policy")
 
 
 def consumers(services: Services, queues: Collection[Queue]) -> list[dramatiq.Worker]:
