@@ -7,6 +7,7 @@ Scraped = dict[str, str]
 
 LOOKED = 'clipwarden_loop_look_timestamp_seconds{instance="w1",loop="dispatcher"}'
 ROUTE = 'route="/v1_1/{cloud}/resources"'
+RECEIVED = 'clipwarden_aws_calls_total{instance="w1",operation="ReceiveMessage"'
 START = 'clipwarden_aws_calls_total{operation="StartContentModeration"'
 
 
@@ -329,6 +330,78 @@ CASES: list[tuple[str, Case]] = [
                 START + ',outcome="ok"}': "0+1x90",
                 START + ',outcome="InvalidS3ObjectException"}': "0+1x90",
                 START + ',outcome="VideoTooLargeException"}': "0+1x90",
+            },
+        ),
+    ),
+    (
+        "ClipwardenS3Failing",
+        Case(
+            labels={"operation": "PutObject"},
+            says="100% of the calls of PutObject fail.",
+            fires={
+                'clipwarden_aws_calls_total{operation="GetObject",outcome="ok"}': "0+9x90",
+                'clipwarden_aws_calls_total{operation="PutObject",outcome="AccessDenied"}': "0+1x90",
+            },
+            # That an object is not there is an answer; and Rekognition has an alert of its own.
+            quiet={
+                'clipwarden_aws_calls_total{operation="GetObject",outcome="NoSuchKey"}': "0+9x90",
+                'clipwarden_aws_calls_total{operation="HeadObject",outcome="404"}': "0+9x90",
+                START + ',outcome="AccessDeniedException"}': "0+9x90",
+            },
+        ),
+    ),
+    (
+        "ClipwardenSqsFailing",
+        Case(
+            minutes=60,
+            labels={"instance": "w1"},
+            says="In every ten minutes of the last half hour, reading has failed at w1.",
+            fires={
+                # One queue works, and one is tried again every five minutes.
+                RECEIVED + ',outcome="ok"}': "0+9x90",
+                RECEIVED + ',outcome="AccessDenied"}': "1x4 2x4 3x4 4x4 5x4 6x4 7x4 8x4 9x4 10x4 11x4 12x4 13x4",
+            },
+            quiet={
+                RECEIVED + ',outcome="ok"}': "0+9x90",
+                RECEIVED + ',outcome="ReadTimeoutError"}': "1x4 2x4 3x4 4x4 5x90",
+            },
+        ),
+    ),
+    (
+        "ClipwardenSqsFailing",
+        Case(
+            about="a reader that breaks",
+            minutes=60,
+            labels={"instance": "w1"},
+            fires={'clipwarden_s3_events_total{instance="w1",outcome="bug"}': "0x9 0+1x90"},
+            # One that breaks on a message gets it a few times, before it is put aside.
+            quiet={'clipwarden_hints_total{instance="w1",outcome="bug"}': "0x9 0+1x10 10x90"},
+        ),
+    ),
+    (
+        "ClipwardenStepsFailing",
+        Case(
+            labels={"actor": "collect", "code": "configuration"},
+            says="40% of the turns of collect end in configuration.",
+            fires={
+                'clipwarden_faults_total{actor="collect",code="configuration"}': "0+2x90",
+                'clipwarden_actor_seconds_count{actor="collect",outcome="configuration"}': "0+2x90",
+                'clipwarden_actor_seconds_count{actor="collect",outcome="ok"}': "0+3x90",
+            },
+            quiet={
+                'clipwarden_faults_total{actor="collect",code="configuration"}': "0+2x90",
+                'clipwarden_actor_seconds_count{actor="collect",outcome="configuration"}': "0+2x90",
+                'clipwarden_actor_seconds_count{actor="collect",outcome="ok"}': "0+30x90",
+            },
+        ),
+    ),
+    (
+        "ClipwardenStepsFailing",
+        Case(
+            about="a few",
+            quiet={
+                'clipwarden_faults_total{actor="probe",code="media_unavailable"}': "0x10 1 2 3 5x90",
+                'clipwarden_actor_seconds_count{actor="probe",outcome="media_unavailable"}': "0x10 1 2 3 5x90",
             },
         ),
     ),
