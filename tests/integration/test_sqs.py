@@ -5,6 +5,7 @@ import threading
 from collections import Counter as Counting
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import boto3
 import pytest
@@ -126,6 +127,25 @@ def test_a_message_on_which_the_code_breaks_ends_in_the_dead_letter_queue_and_ot
     eventually(lambda: aws.left(queue.dead) == 1)
     assert handled == ["good"]
     assert outcomes.labels("bug")._value.get() == 3
+
+
+def test_a_reader_that_breaks_outside_of_a_message_goes_on(
+    aws: Aws, queue: Queue, read: Read, outcomes: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget, broken, handled = sqs.Reader._forget, [ZeroDivisionError(), KeyError("Messages")], []
+
+    def forgets(reader: sqs.Reader, messages: list[Any]) -> None:
+        if broken:
+            raise broken.pop()
+        forget(reader, messages)
+
+    monkeypatch.setattr(sqs.Reader, "_forget", forgets)
+    aws.send(queue, "a")
+    reader = read(handled.append)
+    eventually(lambda: aws.left(queue.url) == 0)
+    assert set(handled) == {"a"}
+    assert outcomes.labels("bug")._value.get() == 2
+    assert reader.is_alive()
 
 
 def test_stopping_waits_for_the_message_that_is_being_handled(aws: Aws, queue: Queue, read: Read) -> None:

@@ -55,9 +55,10 @@ def unwrap(body: str) -> dict[str, Any]:
 class Reader(threading.Thread):
     """Reads one queue until it is told to stop; waits out whatever is away: SQS, the database, a setting.
 
-    A message whose handling raises a PermanentError, or anything unforeseen, stays: SQS shows it again after its
-    visibility timeout, and moves it to the dead-letter queue once it was shown as often as the queue allows. One that
-    waits for what is away is kept hidden, or other readers would take it up, wait too, and use up these times.
+    Nothing unforeseen ends it either. A message whose handling raises that, or a PermanentError, stays: SQS shows it
+    again after its visibility timeout, and moves it to the dead-letter queue once it was shown as often as the queue
+    allows. One that waits for what is away is kept hidden, or other readers would take it up, wait too, and use up
+    these times.
     """
 
     def __init__(
@@ -77,6 +78,12 @@ class Reader(threading.Thread):
                 self._turn()
             except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
                 faults += 1
+                self._pause(faults, exc)
+            except Exception as exc:
+                # Nobody would miss a thread that ended here, and nothing that lands would be moderated.
+                faults += 1
+                self._count("bug")
+                log.exception("reader failed", queue=self.name)
                 self._pause(faults, exc)
             else:
                 if faults:
