@@ -97,6 +97,14 @@ def test_every_queue_has_another_for_what_cannot_be_read() -> None:
     assert len(dead) == 2
 
 
+def test_somebody_is_told_of_messages_in_the_queues_of_what_cannot_be_read() -> None:
+    alarms = [one["Properties"] for one in _template()["Resources"].values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    watched = {dimension["Value"]["GetAtt"] for alarm in alarms for dimension in alarm["Dimensions"]}
+    assert watched == {"CompletionsDead.QueueName", "UploadsDead.QueueName"}
+    for alarm in alarms:
+        assert alarm["AlarmActions"] == {"If": ["TellsOfAlarms", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+
+
 def test_outputs_are_the_values_of_settings_that_there_are() -> None:
     manual = (DEPLOY / "settings.env").read_text()
     told = [output["Description"] for output in _template()["Outputs"].values()]
@@ -117,14 +125,22 @@ def test_browsers_may_do_what_the_page_on_large_uploads_says() -> None:
     assert rule == {name: wanted[name] for name in ("AllowedMethods", "AllowedHeaders")}
 
 
+TOPIC = f"arn:aws:sns:{REGION}:123456789012:on-call"
+
+
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Return the settings that an AWS of the tests' own tells after the template was deployed there."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    chosen = {"BucketName": "shop-moderation", "UploadsPrefix": "uploads/", "QuarantineDays": "90"}
-    chosen["BrowserOrigins"] = "https://shop.example,https://www.shop.example"
+    chosen = {
+        "BucketName": "shop-moderation",
+        "UploadsPrefix": "uploads/",
+        "QuarantineDays": "90",
+        "BrowserOrigins": "https://shop.example,https://www.shop.example",
+        "AlarmTopicArn": TOPIC,
+    }
     with moto.mock_aws():
         formation = boto3.client("cloudformation")
         formation.create_stack(
@@ -155,3 +171,7 @@ def test_what_is_deployed_is_what_the_settings_want_and_doctor_has_no_doubt(
     session = boto3.session.Session(region_name=REGION)
     assert "given up after 5 receives" in queue_checks.completions(settings.completion, session=session)
     assert "given up after 10 receives" in queue_checks.s3_events(settings.s3_intake, session=session)
+    alarms = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert [alarm["AlarmActions"] for alarm in alarms] == [[TOPIC], [TOPIC]]
+    queues = {url.rpartition("/")[2] for url in session.client("sqs").list_queues()["QueueUrls"]}
+    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} < queues
