@@ -38,6 +38,11 @@ OVERRIDES = Counter("clipwarden_overrides_total", "Decisions by humans.", ["was"
 JOB_LOOKS = Histogram(
     "clipwarden_job_looks", "Looks at a job until it was seen to have ended.", buckets=(1, 2, 3, 4, 6, 10, 20, 50, 100)
 )
+DETECTION_SECONDS = Histogram(
+    "clipwarden_detection_delay_seconds",
+    "Time from the last look that saw a job run, or from its start, to the one that saw its end.",
+    buckets=_BUCKETS,
+)
 ANALYSED_SECONDS = Counter(
     "clipwarden_analysed_seconds_total", "Length of the videos whose analysis was paid for.", ["account", "pool"]
 )

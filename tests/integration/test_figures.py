@@ -48,6 +48,7 @@ def test_a_job_tells_what_it_cost_how_often_it_was_looked_at_and_what_it_was_rej
         ("clipwarden_analysed_seconds_total", POOL),
         ("clipwarden_estimated_cost_dollars_total", POOL),
         ("clipwarden_job_looks_count", {}),
+        ("clipwarden_detection_delay_seconds_count", {}),
         ("clipwarden_judging_delay_seconds_count", {}),
         ("clipwarden_rejection_reasons_total", {"category": "weapons"}),
         ("clipwarden_rejection_reasons_total", {"category": "unknown"}),
@@ -59,7 +60,7 @@ def test_a_job_tells_what_it_cost_how_often_it_was_looked_at_and_what_it_was_rej
     eventually(lambda: since.grown()[-1] == 1)
     seconds = since.grown()[0]
     assert seconds == 1.0
-    assert since.grown()[1:] == [pytest.approx(seconds / 60 * 0.1), 1, 1, 1, 1, 1]
+    assert since.grown()[1:] == [pytest.approx(seconds / 60 * 0.1), 1, 1, 1, 1, 1, 1]
     with read(pipeline.services.engine) as conn:
         assert moderations.oldest_pending(conn) is None
 

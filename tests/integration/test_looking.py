@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from clipwarden.moderation import Asset, Facts, Moderation, Stage
+from clipwarden.moderation import Asset, Facts, Moderation, Stage, Status
 from clipwarden.settings import Settings
 from clipwarden.store import leases, pools, schema
 from clipwarden.store.engine import write
@@ -119,3 +119,13 @@ def test_where_completions_are_sent_looks_are_for_those_that_are_lost(built: Bui
     told = built({"queue_url": "https://sqs.us-east-1.amazonaws.com/123456789012/completions"})
     assert _first(told) > 1.5 * _first(polling)
     assert _again(told, 30) > 2 * _again(polling, 30)
+
+
+def test_a_job_is_known_to_run_until_it_was_last_seen_to_unless_its_row_has_changed_since(built: Built) -> None:
+    with write(built().engine) as conn:
+        job, _ = _running(conn)
+    seen = replace(job, looks=3, updated_at=at(30))
+    assert looking.seen_running(seen) == at(30)
+    unseen = replace(job, updated_at=at(30))
+    failed, decided = replace(seen, faults=1), replace(seen, status=Status.APPROVED)
+    assert [looking.seen_running(row) for row in (unseen, failed, decided)] == [START] * 3

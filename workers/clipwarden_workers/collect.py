@@ -1,6 +1,6 @@
 """The actor ``collect``: look at a job, free its slot when it has ended, and keep all of its labels."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from clipwarden import errors, labels, logs, metrics
 from clipwarden.moderation import Asset, Moderation, Stage
@@ -67,6 +67,7 @@ def _free_slot(services: Services, moderation: Moderation) -> bool:
     admission.announce(services, admitted)
     if asset is not None and account is not None:
         _count(services, moderation, asset, account.name)
+        _count_delay(moderation, now)
     return freed
 
 
@@ -76,6 +77,12 @@ def _count(services: Services, moderation: Moderation, asset: Asset, account: st
     metrics.JOB_LOOKS.observe(moderation.looks + 1)
     metrics.ANALYSED_SECONDS.labels(account, pool.name).inc(seconds)
     metrics.COST.labels(account, pool.name).inc(seconds / 60 * pool.settings.price_per_minute)
+
+
+def _count_delay(moderation: Moderation, now: datetime) -> None:
+    # Rekognition does not tell when a job has ended: this is the most that it can have been ago.
+    if (running := looking.seen_running(moderation)) is not None:
+        metrics.DETECTION_SECONDS.observe((now - running).total_seconds())
 
 
 def _keep(services: Services, moderation: Moderation, look: Look) -> None:

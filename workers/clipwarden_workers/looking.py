@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from clipwarden import errors
 from clipwarden.job_times import JobTimes
-from clipwarden.moderation import Asset, Moderation
+from clipwarden.moderation import Asset, Moderation, Status
 from clipwarden.store import paces, pools
 from clipwarden_workers.bus import Step
 from clipwarden_workers.services import Services
@@ -53,10 +53,18 @@ def learn(services: Services, conn: Connection, moderation: Moderation, asset: A
     """Remember how long a job took that was just seen to have ended."""
     if moderation.started_at is None or asset.facts is None:
         return
-    # A job that was seen to run was not touched since.
-    seen = moderation.updated_at if moderation.looks else moderation.started_at
+    seen = seen_running(moderation) or moderation.started_at
     after, until = ((at - moderation.started_at).total_seconds() / _length(asset) for at in (seen, now))
     pools.learn(conn, services.pool(moderation).name, after=after, until=until, length=_length(asset))
+
+
+def seen_running(moderation: Moderation) -> datetime | None:
+    """Return when a job that has ended was last known to run: by a look at it, or because it was started then.
+
+    A row tells of its last look as long as nothing has changed it since, as looks that fail and humans who decide do.
+    """
+    untouched = not moderation.faults and moderation.status is Status.PENDING
+    return moderation.updated_at if moderation.looks and untouched else moderation.started_at
 
 
 def _pool(services: Services, conn: Connection, moderation: Moderation) -> pools.Pool:
