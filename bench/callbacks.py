@@ -198,7 +198,7 @@ def _bare(url: str, count: int) -> float:
 def _plain(url: str, count: int) -> float:
     """Post with httpcore alone: the floor."""
     with httpcore.ConnectionPool(max_connections=CallbackSettings().endpoint_concurrency) as pool:
-        headers, body = {"content-type": "application/json"}, _BODY.encode()
+        headers, body = [("content-type", "application/json")], _BODY.encode()
         return _posted(lambda: pool.request("POST", url, headers=headers, content=body), count)
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     report.publish({"serving": section})
 
 
-def measure(environment: Mapping[str, str]) -> dict[str, float]:
+def measure(environment: dict[str, str]) -> dict[str, float]:
     """Return the median seconds of each."""
     port = str(free_port())
     metrics = {"CLIPWARDEN_WORKER__METRICS_PORT": port, "CLIPWARDEN_API__METRICS_PORT": str(free_port())}
@@ -104,8 +104,8 @@ def _up(port: str, ready: str) -> float:
 
 def _ready(argv: list[str], environment: Mapping[str, str], url: str) -> float:
     began = time.monotonic()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(argv, env=environment, **quiet)
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen(argv, env=environment, stdout=nothing, stderr=nothing)
     try:
         while not _answers(url):
             if process.poll() is not None or time.monotonic() - began > _PATIENCE:

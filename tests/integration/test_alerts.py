@@ -102,8 +102,8 @@ def test_every_alert_has_a_page_that_says_what_to_do() -> None:
     names = {rule["alert"] for rule in alerts()}
     assert names == {page.stem for page in RUNBOOKS.glob("Clipwarden*.md")}
     for rule in alerts():
-        page = f"{rule['alert']}.md"
-        assert rule["annotations"]["runbook_url"] == f'{{{{ or $externalLabels.runbooks "docs/runbooks/" }}}}{page}'
+        link = f'{{{{ or $externalLabels.runbooks "docs/runbooks/" }}}}{rule["alert"]}.md'
+        assert rule["annotations"]["runbook_url"] == link
     for page in RUNBOOKS.glob("Clipwarden*.md"):
         headings = [line for line in page.read_text().splitlines() if line.startswith("#")]
         assert headings == [f"# {page.stem}", "## What it means", "## What to look at", "## What to do"], page.name

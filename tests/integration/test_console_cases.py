@@ -5,6 +5,7 @@ import io
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -171,7 +172,7 @@ def test_undoing_brings_nothing_back_that_was_rejected_since(served: Services, a
     decide(ana, case, "reject")
     with write(served.engine) as conn:
         other = moderation(conn, assets.by_id(conn, case.asset_id), stage=Stage.JUDGING, now=served.clock.now())
-        said = {"labels": (), "public_url": "", "now": served.clock.now()}
+        said: dict[str, Any] = {"labels": (), "public_url": "", "now": served.clock.now()}
         decisions.override(conn, other.id, status=Status.REJECTED, by="ben", **said)
     assert ana.post(f"/console/cases/{case.id}/undo").status == 409
     assert wanted(served, case) is Placement.QUARANTINE

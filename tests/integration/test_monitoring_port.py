@@ -8,7 +8,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import console_paths
 from clipwarden import metrics
-from clipwarden.monitoring import serving
+from clipwarden.monitoring import Group, serving
 from clipwarden.processes import Supervisor
 from clipwarden_local.stack import free_port
 
@@ -30,7 +30,7 @@ def answered(port: int, method: str, path: str) -> tuple[int, bytes]:
 def test_a_port_for_monitoring_answers_three_questions_and_no_other(tmp_path: Path) -> None:
     port, supervisor = free_port(), Supervisor(lambda _name, _event: None)
     console = [route.replace(" ", " /console").split(" ") for route in console_paths.LEAST | console_paths.OTHERS]
-    with serving(("127.0.0.1", port), str(tmp_path), supervisor, port="PORT"):
+    with serving(("127.0.0.1", port), Group(str(tmp_path), supervisor), port="PORT"):
         for path in ANSWERED:
             assert answered(port, "GET", path)[0] == 200, path
         for method in OTHER_METHODS:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
@@ -27,7 +27,7 @@ from clipwarden.media.poster import MOST
 from clipwarden.media.probe import MAX_BYTES, probe
 from clipwarden.media.prober import Prober
 from clipwarden.media.s3 import S3Store, build_client
-from clipwarden.media.store import Stored
+from clipwarden.media.store import MediaStore, Stored
 from clipwarden.moderation import Facts, Location
 from clipwarden.settings import MediaSettings
 from clipwarden_local.demo import samples
@@ -347,7 +347,7 @@ class Waiting(FolderStore):
         self.opened = self.most = 0
 
     @contextmanager
-    def seekable(self, location: Location) -> Iterator[BinaryIO]:
+    def seekable(self, location: Location) -> Iterator[BinaryIO]:  # type: ignore[override] # nothing but `with` is needed
         with self.lock:
             self.opened += 1
             self.most = max(self.most, self.opened)
@@ -361,7 +361,7 @@ class Waiting(FolderStore):
 def test_no_more_videos_are_looked_at_together_than_may_be(tmp_path: Path, clips: Clips) -> None:
     store = Waiting(tmp_path / "media")
     stored = _put(store, clips("plain").read_bytes())
-    with closing(Prober(store, at_once=2)) as prober, ThreadPoolExecutor(6) as threads:
+    with closing(Prober(cast("MediaStore", store), at_once=2)) as prober, ThreadPoolExecutor(6) as threads:
         looks = [threads.submit(prober.look, stored) for _ in range(6)]
         eventually(lambda: store.opened == 2)
         store.go.set()
@@ -372,7 +372,7 @@ def test_no_more_videos_are_looked_at_together_than_may_be(tmp_path: Path, clips
 def test_who_waits_too_long_for_others_videos_tries_again_later(tmp_path: Path, clips: Clips) -> None:
     store = Waiting(tmp_path / "media")
     stored = _put(store, clips("plain").read_bytes())
-    with closing(Prober(store, at_once=1)) as prober, ThreadPoolExecutor(1) as threads:
+    with closing(Prober(cast("MediaStore", store), at_once=1)) as prober, ThreadPoolExecutor(1) as threads:
         first = threads.submit(prober.look, stored)
         eventually(lambda: store.opened == 1)
         prober._patience = 0.01

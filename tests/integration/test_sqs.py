@@ -132,7 +132,8 @@ def test_a_message_on_which_the_code_breaks_ends_in_the_dead_letter_queue_and_ot
 def test_a_reader_that_breaks_outside_of_a_message_goes_on(
     aws: Aws, queue: Queue, read: Read, outcomes: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forget, broken, handled = sqs.Reader._forget, [ZeroDivisionError(), KeyError("Messages")], []
+    handled: list[str] = []
+    forget, broken = sqs.Reader._forget, [ZeroDivisionError(), KeyError("Messages")]
 
     def forgets(reader: sqs.Reader, messages: list[Any]) -> None:
         if broken:

@@ -24,7 +24,8 @@ def schema(kind: str) -> dict[str, Any]:
     found = getattr(importlib.import_module(KINDS[kind]), f"{kind}Spec").model_json_schema(by_alias=True)
     parts = found.pop("$defs", {})
     used = {name: _trimmed(parts[name]) for name in sorted(_used(found, parts))}
-    return _trimmed(found) | {"$defs": used}
+    closed: dict[str, Any] = _trimmed(found) | {"$defs": used}
+    return closed
 
 
 def _used(node: object, parts: dict[str, Any]) -> set[str]:
