@@ -268,6 +268,16 @@ CASES: list[tuple[str, Case]] = [
         ),
     ),
     (
+        "ClipwardenProcessesRestart",
+        Case(
+            severity="ticket",
+            labels={"instance": "w1", "reason": "stuck"},
+            says="w1 has started processes anew 3.75 times in 15 minutes: stuck.",
+            fires={'clipwarden_process_restarts_total{instance="w1",reason="stuck"}': "0+0.25x90"},
+            quiet={'clipwarden_process_restarts_total{instance="w1",reason="stuck"}': "0x30 2x60"},
+        ),
+    ),
+    (
         "ClipwardenDatabaseUnreachable",
         Case(
             severity="page",
