@@ -17,6 +17,7 @@ pytest_plugins = (
     "fixtures.sentinel",
     "fixtures.s3",
     "fixtures.spans",
+    "fixtures.stages",
     "fixtures.store",
     "fixtures.gateway",
     "fixtures.console",

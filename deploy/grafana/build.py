@@ -67,13 +67,13 @@ OVERVIEW = Dashboard(
             panels=[
                 Panel(title="Moderations", asks={"{{stage}}": "max by (stage) (clipwarden_moderations)"}, stacked=True),
                 Panel(
-                    title="Oldest in a stage",
-                    asks={"{{stage}}": 'max by (stage) (clipwarden_oldest_seconds{stage!~"review|decided"})'},
+                    title="Longest in a stage",
+                    asks={"{{stage}}": 'max by (stage) (clipwarden_oldest_seconds{stage!="review"})'},
                     unit="s",
                 ),
                 Panel(
                     title="Verdicts",
-                    asks={"{{status}}": rate("clipwarden_moderations_total", "status")},
+                    asks={"{{status}}: {{decided_by}}": rate("clipwarden_moderations_total", "status, decided_by")},
                     unit="ops",
                     stacked=True,
                 ),
@@ -126,6 +126,11 @@ OVERVIEW = Dashboard(
                     title="Turns: 95 % within",
                     asks={"{{actor}}": quantile(0.95, "clipwarden_actor_seconds", "actor")},
                     unit="s",
+                ),
+                Panel(
+                    title="Database and bus are reached",
+                    asks={"{{instance}}: {{what}}": "min by (instance, what) (clipwarden_reachable)"},
+                    says="1, or 0 where a worker's supervisor cannot read the figures of either.",
                 ),
                 Panel(
                     title="Messages in Redis",
@@ -221,10 +226,10 @@ POOL = Dashboard(
                     width=6,
                 ),
                 Panel(
-                    title="Queued",
-                    asks={"queued": 'max(clipwarden_moderations{stage="queued"})'},
+                    title="Waiting for a slot",
+                    asks={"{{pool}}": f"max by (pool) (clipwarden_slots_waiting{_POOL})"},
                     width=6,
-                    says="Of all pools.",
+                    says="What the next free slots are for, up to 2000; not what its account's cap holds back.",
                 ),
                 Panel(
                     title="Slots filled",
@@ -233,10 +238,14 @@ POOL = Dashboard(
                 ),
                 Panel(
                     title="Refused for want of a slot",
-                    asks={
-                        "refused": rate("clipwarden_aws_calls_total", "outcome", '{outcome="LimitExceededException"}')
-                    },
+                    asks={"{{pool}}": rate("clipwarden_start_refusals_total", "pool", _POOL)},
                     unit="ops",
+                ),
+                Panel(
+                    title="Pace of calls",
+                    asks={"{{pool}}: {{call}}": f"min by (pool, call) (clipwarden_call_pace{_POOL})"},
+                    unit="percentunit",
+                    says="Share of a rate that is used: less than all of it after AWS found that too fast.",
                 ),
                 Panel(
                     title="Messages that a job has ended",
@@ -321,6 +330,20 @@ ACCOUNT = Dashboard(
                     title="Jobs not paid for: the labels were there",
                     asks={"jobs": "sum(increase(clipwarden_labels_reused_total[1h]))"},
                     says="Of all accounts.",
+                ),
+                Panel(
+                    title="Saved in an hour by labels that were there",
+                    asks={
+                        "{{account}}": f"sum by (account) (increase(clipwarden_saved_cost_dollars_total{_BOTH}[1h]))"
+                    },
+                    unit="currencyUSD",
+                    stacked=True,
+                ),
+                Panel(
+                    title="Video not analysed in an hour, as its labels were there",
+                    asks={"{{account}}": f"sum by (account) (increase(clipwarden_saved_seconds_total{_BOTH}[1h]))"},
+                    unit="s",
+                    stacked=True,
                 ),
                 Panel(
                     title="Erased, and past its time",

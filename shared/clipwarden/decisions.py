@@ -207,9 +207,16 @@ def _tell(
 
 
 def _count(conn: Connection, before: Moderation, decided: Moderation) -> None:
-    """Count a human's decision as it is committed."""
-    counter = metrics.OVERRIDES.labels(before.status, decided.status)
-    event.listen(conn, "commit", lambda _: counter.inc(), once=True)
+    """Count a human's decision as it is committed; of what was not judged yet, it is the verdict."""
+    counters = [metrics.OVERRIDES.labels(before.status, decided.status)]
+    if before.status in (Status.PENDING, Status.QUEUED):
+        counters.append(metrics.MODERATIONS.labels(decided.status, "human"))
+
+    def count(_conn: Connection) -> None:
+        for counter in counters:
+            counter.inc()
+
+    event.listen(conn, "commit", count, once=True)
 
 
 def _record(

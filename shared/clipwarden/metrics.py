@@ -1,15 +1,17 @@
 """What operators watch, as Prometheus metrics; ``docs/reference/metrics.md`` says which question each answers.
 
 Counters and histograms are summed over processes by prometheus-client's multiprocess mode; the gauges that describe
-the database (stages, deliveries) are read from it at scrape time, so they are right whatever happened to any process.
+the database and the bus are read from them at scrape time, so they are right whatever happened to any process.
 """
 
 import contextlib
 import struct
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -49,6 +51,12 @@ ANALYSED_SECONDS = Counter(
 COST = Counter(
     "clipwarden_estimated_cost_dollars_total", "Estimated cost of the analyses, by the price set.", ["account", "pool"]
 )
+SAVED_SECONDS = Counter(
+    "clipwarden_saved_seconds_total", "Length of the videos whose labels were there already.", ["account", "pool"]
+)
+SAVED_COST = Counter(
+    "clipwarden_saved_cost_dollars_total", "Estimated cost of the analyses that reuse has saved.", ["account", "pool"]
+)
 AWS_CALLS = Counter("clipwarden_aws_calls_total", "Calls to AWS.", ["operation", "outcome"])
 AWS_SECONDS = Histogram("clipwarden_aws_call_seconds", "Time a call to AWS took.", ["operation"], buckets=_BUCKETS)
 SENT = Counter("clipwarden_messages_sent_total", "Messages sent for rows.", ["actor"])
@@ -60,6 +68,7 @@ MESSAGE_WAIT = Histogram(
 )
 OVERDUE = Counter("clipwarden_overdue_total", "Rows that fell due and were sent by a dispatcher.", ["actor"])
 ADMITTED = Counter("clipwarden_admitted_total", "Moderations that got a slot.", ["pool"])
+START_REFUSALS = Counter("clipwarden_start_refusals_total", "Starts that Rekognition had no slot for.", ["pool"])
 FAULTS = Counter("clipwarden_faults_total", "Transient faults that led to a retry.", ["actor", "code"])
 FENCED = Counter("clipwarden_fenced_total", "Messages that found their row taken or moved on.", ["actor"])
 DELIVERIES = Counter("clipwarden_delivery_attempts_total", "Attempts to deliver a callback.", ["outcome"])
@@ -122,6 +131,47 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 #: Label values and the figure.
 Sample = tuple[tuple[str, ...], float]
 
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(Generic[Seen]):
+    """A gauge, and its figures in what is seen when it is scraped."""
+
+    name: str
+    documentation: str
+    labels: tuple[str, ...]
+    figures: Callable[[Seen], Iterable[Sample]]
+
+    def of(self, seen: Seen) -> Metric:
+        """Return the gauge with its figures."""
+        family = GaugeMetricFamily(self.name, self.documentation, labels=self.labels)
+        for labels, value in self.figures(seen):
+            family.add_metric(labels, value)
+        return family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(Generic[Seen]):
+    """What is looked at once, and then no more, for all the gauges that are read in it."""
+
+    name: str
+    look: Callable[[], Seen]
+    readings: Sequence[Reading[Seen]]
+
+
+def _reached(outcomes: Sequence[tuple[str, bool]]) -> Iterator[Sample]:
+    return (((name,), float(reached)) for name, reached in outcomes)
+
+
+#: Of every source, by its name.
+REACHABLE = Reading(
+    name="clipwarden_reachable",
+    documentation="Whether this supervisor could read the database, and the bus: 1, or 0.",
+    labels=("what",),
+    figures=_reached,
+)
+
 
 @contextmanager
 def timed_turn(actor: str) -> Iterator[Callable[[str], None]]:
@@ -145,28 +195,46 @@ def timed_turn(actor: str) -> Iterator[Callable[[str], None]]:
         STAGE_SECONDS.labels(actor, outcome).observe(perf_counter() - began)
 
 
-class Readings(Collector):
-    """Gauges that are read when they are scraped."""
+class Scrape(Collector):
+    """The gauges of some sources. Whatever goes wrong with one is logged, and only its gauges are missing."""
 
-    def __init__(
-        self, name: str, documentation: str, labels: tuple[str, ...], read: Callable[[], Iterable[Sample]]
-    ) -> None:
-        self.name, self._documentation, self._labels, self._read = name, documentation, labels, read
+    def __init__(self, sources: Iterable[Source[Any]]) -> None:
+        self._sources = sources
 
     def describe(self) -> Iterable[Metric]:
         """Return no metric: registering must not read."""
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Read the figures now; none where what they are read from cannot be reached."""
-        family = GaugeMetricFamily(self.name, self._documentation, labels=self._labels)
-        try:
-            for labels, value in self._read():
-                family.add_metric(labels, value)
-        except errors.TransientError as exc:
-            log.warning("metric not read", metric=self.name, reason=str(exc))
-            return
-        yield family
+        """Look at each source now."""
+        outcomes = []
+        for source in self._sources:
+            found = _found(source)
+            outcomes.append((source.name, found is not None))
+            yield from found or ()
+        if outcomes:
+            yield REACHABLE.of(outcomes)
+
+
+def _found(source: Source[Any]) -> list[Metric] | None:
+    """Return the gauges of a source; ``None`` where it cannot be looked at."""
+    try:
+        seen = source.look()
+    except errors.TransientError as exc:
+        log.warning("metrics not read", source=source.name, reason=str(exc))
+        return None
+    except Exception:
+        log.exception("metrics not read", source=source.name)
+        return None
+    return [metric for reading in source.readings if (metric := _read(reading, seen)) is not None]
+
+
+def _read(reading: Reading[Any], seen: Any) -> Metric | None:
+    try:
+        return reading.of(seen)
+    except Exception:
+        log.exception("metric not read", metric=reading.name)
+        return None
 
 
 class OfSupervisor(Collector):

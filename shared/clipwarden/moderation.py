@@ -249,6 +249,7 @@ class Moderation:
     notification_urls: tuple[str, ...]
     priority: int  #: Higher goes first.
     stage: Stage
+    stage_since: datetime | None = None  #: When it came into its stage, where that is known.
     status: Status
     due_at: datetime | None
     fence: int

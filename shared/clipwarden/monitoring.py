@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from clipwarden import errors, logs, metrics
 from clipwarden.processes import Supervisor
@@ -22,18 +23,18 @@ _BEGAN = next(iter(metrics.BEGAN.describe())).name
 
 @contextmanager
 def serving(
-    place: tuple[str, int], group: "Group", readings: Sequence[metrics.Readings] = (), *, port: str
+    place: tuple[str, int], group: "Group", sources: Sequence[metrics.Source[Any]] = (), *, port: str
 ) -> Iterator[None]:
     """Serve for the time of the block; port 0 serves nothing. ``port`` names the setting that says which one.
 
-    Figures are those of the group's processes, and the readings.
+    Figures are those of the group's processes, and those of the sources.
     """
     host, number = place
     if not number:
         yield
         return
     try:
-        server = ThreadingHTTPServer(place, _handler(readings, group))
+        server = ThreadingHTTPServer(place, _handler(sources, group))
     except OSError as exc:
         hint = f"{port} names another port, or 0 for none"
         raise errors.ConfigurationError(f"cannot serve metrics on {host}:{number}: {exc.strerror}; {hint}") from exc
@@ -58,10 +59,10 @@ class Group:
         for reason in ("ended", "stuck"):
             metrics.RESTARTS.labels(reason)  # So that it is there, at zero.
 
-    def figures(self, readings: Sequence[metrics.Readings]) -> bytes:
+    def figures(self, sources: Sequence[metrics.Source[Any]]) -> bytes:
         """Return the text of ``/metrics``."""
         metrics.forget(self._directory, self._supervisor.pids)
-        return metrics.exposition(self._directory, [*readings, metrics.OfSupervisor()])
+        return metrics.exposition(self._directory, [metrics.Scrape(sources), metrics.OfSupervisor()])
 
     def stuck(self) -> dict[int, str]:
         """Return the processes that are stuck, by their ids, and for how long they are."""
@@ -88,11 +89,11 @@ class Group:
         return {pid: told for pid, told in metrics.signs(self._directory).items() if told and pid in living}
 
 
-def _handler(readings: Sequence[metrics.Readings], group: Group) -> type[BaseHTTPRequestHandler]:
+def _handler(sources: Sequence[metrics.Source[Any]], group: Group) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the base class dispatches on this name
             if self.path == "/metrics":
-                self._answer(HTTPStatus.OK, group.figures(readings), metrics.CONTENT_TYPE)
+                self._answer(HTTPStatus.OK, group.figures(sources), metrics.CONTENT_TYPE)
             elif self.path == "/healthz":
                 self._tell(group.ailment())
             elif self.path == "/readyz":

@@ -74,6 +74,7 @@ def undo(conn: Connection, moderation: Moderation, *, by: str, now: datetime) ->
     values = {name: _restored(name, before[name]) for name in _KEPT}
     if moderation.stage in moderations.UNDER_WAY:
         del values["due_at"]  # Who works on it has prolonged that.
+    values["stage_since"] = moderation.stage_since if values["stage"] is moderation.stage else now
     counted = {"decisions": moderation.decisions + 1, "fence": moderation.fence + 1, "updated_at": now}
     same = (table.c.id == moderation.id, table.c.fence == moderation.fence, table.c.decisions == moderation.decisions)
     if conn.execute(sa.update(table).where(*same).values(**values, **counted)).rowcount != 1:

@@ -6,7 +6,7 @@ import signal
 import urllib.request
 from pathlib import Path
 
-from catalogue import catalogue
+from catalogue import catalogue, labels
 from clipwarden import Client
 from clipwarden_local.receiver import Receiver
 from clipwarden_local.stack import Options, Stack
@@ -60,11 +60,19 @@ def test_the_reference_names_every_metric_there_is_and_its_type() -> None:
     assert _typed() == catalogue()
 
 
+def test_the_reference_names_the_labels_of_every_metric() -> None:
+    said = {name: tuple(re.findall(r"`(\w+)`", cells[1])) for name, cells in _described().items()}
+    assert said == labels()
+
+
 def _typed() -> dict[str, str]:
-    rows = [line.split("|")[1:3] for line in REFERENCE.read_text().splitlines() if line.startswith("| `clipwarden_")]
-    return {
-        name: type.split(",")[0].strip() for names, type in rows for name in re.findall(r"`(clipwarden_\w+)`", names)
-    }
+    return {name: cells[0].split(",")[0].strip() for name, cells in _described().items()}
+
+
+def _described() -> dict[str, list[str]]:
+    """Return what stands beside the name of each metric: its type and its labels."""
+    rows = [line.split("|")[1:4] for line in REFERENCE.read_text().splitlines() if line.startswith("| `clipwarden_")]
+    return {name: cells for names, *cells in rows for name in re.findall(r"`(clipwarden_\w+)`", names)}
 
 
 def _kill_workers(stack: Stack) -> None:

@@ -13,38 +13,43 @@ import pytest
 
 from catalogue import catalogue
 from clipwarden import Client
-from clipwarden_local.receiver import Receiver
+from clipwarden_local.receiver import Answer, Receiver
 from clipwarden_local.stack import Options, Stack, free_port
 from fixtures.clips import Clips
 from fixtures.prometheus import Promtool, scraping
 from json_api import JsonApi
 from living import children_of
 from rules import DEPLOY, RULE_FILES, expressions, named, recorded, rules
+from scripting import order
 from waiting import eventually
 
-#: Counted when something happens that does not happen here: AWS's queues, faults, receivers that fail, other uploads.
-ELSEWHERE = {
-    "clipwarden_hints_total",
-    "clipwarden_s3_events_total",
-    "clipwarden_faults_total",
-    "clipwarden_fenced_total",
-    "clipwarden_overdue_total",
-    "clipwarden_endpoints_disabled_total",
-}
+#: Counted when something happens that does not happen here: AWS's queues, and a message that comes twice.
+ELSEWHERE = {"clipwarden_hints_total", "clipwarden_s3_events_total", "clipwarden_fenced_total"}
+
+FAULTS = [
+    {"operation": "StartContentModeration", "error": "LimitExceededException"},
+    # As often as the client repeats a call by itself, and once more.
+    {"operation": "GetContentModeration", "error": "InternalServerError", "times": 3},
+]
 
 DRUGS = {"path": ["Drugs & Tobacco", "Products"], "confidence": 99}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> Iterator[Stack]:
-    """Run a stack in which a video was rejected, told of, and brought back by a human; others wait, or are erased."""
+    """Run a stack in which a video was rejected, told of, and brought back by a human; others wait, or are erased.
+
+    Before, Rekognition had no slot at first, and then no answer; afterwards, the same video was judged by the labels
+    that were there, and its receiver wanted to hear no more.
+    """
     data = tmp_path_factory.mktemp("stack")
-    patience = (("CLIPWARDEN_WORKER__STUCK_AFTER", "3"),)
+    patience = (("CLIPWARDEN_WORKER__STUCK_AFTER", "3"), ("CLIPWARDEN_REKOGNITION__REFUSED_WAIT", "1"))
     stack = Stack(Options(data=data, analyser="scripted", log_level="error", environment=patience), report=print)
     with Receiver(secret=stack.secrets().api_secret) as receiver, stack:
         folder = data / "media" / "clipwarden"
         (folder / "in.mp4").write_bytes(clips("plain").read_bytes())
         (folder / "in.mp4.script.json").write_text(json.dumps({"labels": [DRUGS]}))
+        order(stack.endpoint_url, faults=FAULTS)
         with Client(stack.redis_url) as client:
             moderation_id = client.enqueue("s3://clipwarden/in.mp4", notification_url=receiver.url)
             # And others that wait: for a human, and for a receiver that is not there.
@@ -52,6 +57,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> Iterator[St
             client.enqueue("s3://clipwarden/in.mp4", moderation="manual", notification_url=receiver.url)
             client.enqueue("s3://clipwarden/none.mp4", notification_url=f"http://127.0.0.1:{free_port()}/")
         assert receiver.wait_for(moderation_id, within=60) is not None
+        receiver.answer_next(Answer(status=410))
+        with Client(stack.redis_url) as client:
+            again_id = client.enqueue("s3://clipwarden/in.mp4", notification_url=receiver.url)
+        assert receiver.wait_for(again_id, within=60) is not None
         kept = stack.secrets()
         api = JsonApi(url=f"{stack.gateway_url}/v1", key=kept.api_key, secret=kept.api_secret)
         assert api.post(f"/moderations/{moderation_id}/override", {"verdict": "approved"}).status == 200
@@ -79,6 +88,13 @@ def test_prometheus_finds_every_figure_that_rules_and_dashboards_ask_for(stack: 
         assert healthy == {"ok"}
         utilised = eventually(lambda: prometheus.get("query", query="clipwarden:slots_utilisation:ratio")["result"])
         assert [float(sample["value"][1]) for sample in utilised] == [0.0]
+
+        def unrecorded() -> set[str]:
+            return recorded() - set(prometheus.get("label/__name__/values"))
+
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: not unrecorded(), within=30)
+        assert unrecorded() == set()
 
 
 def _evaluated(found: dict[str, list[dict[str, list[dict[str, str]]]]]) -> set[str]:

@@ -30,7 +30,7 @@ def aborted(served: Services, public_id: str, *, owner: str = "demo") -> Moderat
     with write(served.engine) as conn:
         c = schema.moderations.c
         again = sa.update(schema.moderations).where(c.id == case.id)
-        conn.execute(again.values(stage="analysing", status="pending", decided_by=None, due_at=now))
+        conn.execute(again.values(stage="analysing", stage_since=now, status="pending", decided_by=None, due_at=now))
     begun = present(served, case.id)
     with write(served.engine) as conn:
         decisions.abort(conn, begun, errors.AnalysisFailed("the stream ended early"), public_url="http://x", now=now)

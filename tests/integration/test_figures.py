@@ -9,12 +9,13 @@ from prometheus_client import REGISTRY
 
 from clipwarden import decisions, errors, metrics
 from clipwarden.media.s3 import build_client
-from clipwarden.moderation import Status
+from clipwarden.moderation import Stage, Status
 from clipwarden.settings import MediaSettings, UploadSettings
 from clipwarden.store import moderations
 from clipwarden.store.engine import read, write
 from clipwarden_api.room import Room
 from clipwarden_local.analysis.scripted import Script
+from clipwarden_local.endpoint import Fault
 from fixtures.pipeline import REGION, Pipeline
 from fixtures.redis import unused_port
 from waiting import eventually
@@ -82,6 +83,40 @@ def test_a_humans_decision_is_counted_when_it_is_committed(pipeline: Pipeline) -
     assert since.grown() == [0]
     decide()
     assert since.grown() == [1]
+
+
+def test_of_what_was_not_judged_yet_a_humans_decision_is_the_verdict_and_counts_once(pipeline: Pipeline) -> None:
+    by_human, by_policy = ({"status": "rejected", "decided_by": by} for by in ("human", "policy"))
+    since = Since(
+        ("clipwarden_moderations_total", by_human),
+        ("clipwarden_moderations_total", by_policy),
+        ("clipwarden_verdict_delay_seconds_count", {"status": "rejected"}),
+        ("clipwarden_actor_seconds_count", {"actor": "decide", "outcome": "ok"}),
+    )
+    pipeline.endpoint.tell(Script(seconds=2))
+    moderation_id = pipeline.submit()
+    eventually(lambda: _stage(pipeline, moderation_id) is Stage.ANALYSING)
+    for _ in range(2):
+        with write(pipeline.services.engine) as conn:
+            decision: dict[str, Any] = {"status": Status.REJECTED, "by": "ada", "labels": (), "public_url": "http://x"}
+            decisions.override(conn, moderation_id, **decision, now=pipeline.services.clock.now())
+    assert since.grown() == [1, 0, 0, 0]
+    # The job's own verdict comes late, and is evidence.
+    eventually(lambda: since.grown()[-1] == 1)
+    assert since.grown() == [1, 0, 0, 1]
+
+
+def _stage(pipeline: Pipeline, moderation_id: str) -> Stage | None:
+    with read(pipeline.services.engine) as conn:
+        found = moderations.by_id(conn, moderation_id)
+    return found.stage if found is not None else None
+
+
+def test_starts_that_rekognition_had_no_slot_for_are_counted(pipeline: Pipeline) -> None:
+    since = Since(("clipwarden_start_refusals_total", {"pool": REGION}))
+    pipeline.endpoint.faults.tell(Fault(operation="StartContentModeration", error="LimitExceededException", times=2))
+    pipeline.decided(pipeline.submit())
+    assert since.grown() == [2]
 
 
 def test_moving_bytes_and_taking_a_request_are_timed_as_every_other_step(pipeline: Pipeline) -> None:

@@ -18,6 +18,7 @@ from clipwarden_local.analysis.scripted import Script
 from clipwarden_workers import reuse, start
 from clipwarden_workers.rekognition import Rekognition
 from fixtures.pipeline import REGION, SECRET, Pipeline
+from waiting import eventually
 
 SHOWN: list[dict[str, Any]] = [
     {"at": 0, "path": ["Alcohol", "Alcoholic Beverages"], "confidence": 40},
@@ -79,7 +80,9 @@ def _callback(pipeline: Pipeline, moderation: Moderation) -> dict[str, Any]:
 
 
 def test_the_same_object_is_judged_by_another_policy_without_a_second_job(pipeline: Pipeline, source: str) -> None:
-    before = metrics.LABELS_REUSED._value.get()
+    reused, seconds = metrics.LABELS_REUSED._value, metrics.SAVED_SECONDS.labels("default", REGION)._value
+    cost = metrics.SAVED_COST.labels("default", REGION)._value
+    before = reused.get(), seconds.get(), cost.get()
     first = _judged(pipeline, source)
     second = _judged(pipeline, source, moderation="aws_rek_video:weapons:0.8")
     third = _judged(pipeline, source)
@@ -91,7 +94,9 @@ def test_the_same_object_is_judged_by_another_policy_without_a_second_job(pipeli
     assert _actions(pipeline, second) == ["labels_reused", "approved"]
     assert _callback(pipeline, second)["moderation_labels_of"] == first.id
     assert "moderation_labels_of" not in _callback(pipeline, first)
-    assert metrics.LABELS_REUSED._value.get() == before + 2
+    # Two videos of a second each; this is counted after the message was sent.
+    eventually(lambda: cost.get() == pytest.approx(before[2] + 2 / 60 * 0.1))
+    assert (reused.get(), seconds.get()) == (before[0] + 2, before[1] + 2)
 
 
 def test_bytes_that_were_fetched_are_recognised_by_their_digest_wherever_they_come_from(
@@ -190,7 +195,7 @@ def test_a_human_who_decided_meanwhile_makes_a_job_needless_when_the_labels_are_
     first = _judged(pipeline, source)
     announce = reuse.announce
 
-    def too_late(services: Any, moderation: Moderation, origin: Moderation) -> None:
+    def too_late(services: Any, moderation: Moderation, origin: Moderation, pool: Any) -> None:
         services.media.delete(_labels(pipeline, first))
         with write(services.engine) as conn:
             decisions.override(
@@ -202,7 +207,7 @@ def test_a_human_who_decided_meanwhile_makes_a_job_needless_when_the_labels_are_
                 public_url="http://x",
                 now=services.clock.now(),
             )
-        announce(services, moderation, origin)
+        announce(services, moderation, origin, pool)
 
     monkeypatch.setattr(reuse, "announce", too_late)
     second = _judged(pipeline, source)

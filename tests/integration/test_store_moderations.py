@@ -59,6 +59,7 @@ def test_what_is_accepted_can_be_found_as_it_was_given(engine: Engine) -> None:
         notification_urls=("https://a", "https://b"),
         priority=7,
         stage=Stage.INTAKE,
+        stage_since=START,
         status=Status.PENDING,
         due_at=START,
         fence=0,
@@ -152,6 +153,7 @@ def test_the_rules_end_a_moderation_with_their_verdict(engine: Engine) -> None:
         assert present(conn, row.id) == replace(
             row,
             stage=Stage.DECIDED,
+            stage_since=at(60),
             status=Status.REJECTED,
             verdict=VERDICT,
             decided_by=BY_POLICY,
@@ -204,6 +206,7 @@ def test_a_human_may_decide_while_the_job_runs_and_a_late_verdict_is_evidence_on
         assert decide(conn, row, **late)
         ended: dict[str, Any] = {
             "stage": Stage.DECIDED,
+            "stage_since": at(60),
             "due_at": None,
             "fence": 1,
             "verdict": VERDICT,
@@ -220,6 +223,7 @@ def test_a_human_ends_what_no_job_was_started_for(engine: Engine, stage: Stage) 
         assert overridden == replace(
             row,
             stage=Stage.DECIDED,
+            stage_since=at(30),
             status=Status.REJECTED,
             due_at=None,
             fence=1,
@@ -304,17 +308,57 @@ def test_the_oldest_that_waits_is_told_but_for_those_whose_age_says_nothing(engi
         assert moderations.oldest_pending(conn) == at(7)
 
 
-def test_stages_are_counted_with_what_has_not_moved_for_longest(engine: Engine) -> None:
+def test_stages_are_counted_but_for_the_last_with_what_is_there_for_longest(engine: Engine) -> None:
     with write(engine) as conn:
         moderation(conn, stage=Stage.QUEUED, now=at(5))
         moderation(conn, stage=Stage.QUEUED, now=at(2))
         decide(conn, moderation(conn, stage=Stage.JUDGING))
-    with read(engine) as conn:
-        found = sorted(moderations.stages(conn), key=lambda row: row.stage)
-    assert found == [
-        moderations.StageCount(stage=Stage.DECIDED, count=1, oldest=None),
-        moderations.StageCount(stage=Stage.QUEUED, count=2, oldest=at(2)),
-    ]
+        assert moderations.stages(conn) == [counted(Stage.QUEUED, 2, at(2))]
+
+
+def test_what_is_put_off_is_as_old_in_its_stage_as_before_and_what_moves_on_is_new_there(engine: Engine) -> None:
+    with write(engine) as conn:
+        made = moderation(conn, stage=Stage.STARTING, now=at(0))
+
+        def changed(seconds: float, **changes: Any) -> list[moderations.StageCount]:
+            fence = present(conn, made.id).fence
+            assert leases.advance(conn, schema.moderations, made.id, fence=fence, now=at(seconds), **changes)
+            return moderations.stages(conn)
+
+        assert changed(10, due_at=at(20), faults=1) == [counted(Stage.STARTING, 1, at(0))]
+        assert changed(30, stage=Stage.ANALYSING) == [counted(Stage.ANALYSING, 1, at(30))]
+        # Looked at: it is still to be analysed.
+        assert changed(50, stage=Stage.ANALYSING, looks=1) == [counted(Stage.ANALYSING, 1, at(30))]
+        assert changed(60, due_at=at(70)) == [counted(Stage.ANALYSING, 1, at(30))]
+        assert changed(80, stage=Stage.QUEUED) == [counted(Stage.QUEUED, 1, at(80))]
+
+
+def test_of_a_row_that_an_earlier_release_made_the_age_in_its_stage_is_its_whole_age(engine: Engine) -> None:
+    with write(engine) as conn:
+        made = moderation(conn, stage=Stage.INTAKE, now=at(3))
+        conn.execute(sa.update(schema.moderations).values(stage_since=None, updated_at=at(9)))
+        assert moderations.stages(conn) == [counted(Stage.INTAKE, 1, at(3))]
+        leases.advance(conn, schema.moderations, made.id, fence=0, now=at(12), stage=Stage.INTAKE)
+        assert moderations.stages(conn) == [counted(Stage.INTAKE, 1, at(3))]
+        leases.advance(conn, schema.moderations, made.id, fence=1, now=at(15), stage=Stage.QUEUED)
+        assert moderations.stages(conn) == [counted(Stage.QUEUED, 1, at(15))]
+
+
+def test_what_waits_for_others_of_its_chain_has_no_age_until_it_is_begun(engine: Engine) -> None:
+    with write(engine) as conn:
+        first = moderation(conn, stage=Stage.JUDGING, now=at(0))
+        second = moderation(conn, stage=Stage.INTAKE, status=Status.QUEUED, due_at=None, now=at(0))
+        for position, one in enumerate((first, second)):
+            chained = {"chain": first.id, "chain_position": position}
+            conn.execute(sa.update(schema.moderations).where(schema.moderations.c.id == one.id).values(**chained))
+        decide(conn, first, status=Status.APPROVED)
+        assert moderations.stages(conn) == [counted(Stage.INTAKE, 1, None)]
+        moderations.follow(conn, present(conn, first.id), now=at(40))
+        assert moderations.stages(conn) == [counted(Stage.INTAKE, 1, at(40))]
+
+
+def counted(stage: Stage, count: int, oldest: datetime | None) -> moderations.StageCount:
+    return moderations.StageCount(stage=stage, count=count, oldest=oldest)
 
 
 def pages(conn: Connection, limit: int, **wanted: Any) -> list[str]:

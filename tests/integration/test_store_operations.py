@@ -7,18 +7,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from clipwarden import ids
-from clipwarden.moderation import DeliveryStage, Stage, Status
-from clipwarden.store import deliveries, operations, paces, pools, schema
-from clipwarden.store.clock import DatabaseClock
+from clipwarden.moderation import Delivery, DeliveryStage, Stage, Status
+from clipwarden.store import attempts, deliveries, moderations, operations, paces, pools, schema
 from clipwarden.store.engine import write
 from records import START, account, at, moderation
 
 
 def test_an_empty_installation_has_no_figures_and_nothing_is_old(engine: Engine) -> None:
-    found = operations.look(engine, DatabaseClock(engine))
+    found = operations.look(engine)
     assert (found.stages, found.pools, found.deliveries, found.endpoints) == ([], [], [], {})
-    assert found.age(found.pending_since) == timedelta(0)
-    assert found.moderations(Stage.QUEUED) == found.callbacks(DeliveryStage.WAITING) == 0
+    assert (found.age(found.pending_since), found.rates) == (timedelta(0), None)
 
 
 def test_pools_are_shown_with_what_runs_what_waits_and_what_slows_them(engine: Engine) -> None:
@@ -41,7 +39,6 @@ def test_pools_are_shown_with_what_runs_what_waits_and_what_slows_them(engine: E
         Stage.ANALYSING: (1, at(1)),
         Stage.QUEUED: (1, at(1)),
         Stage.COLLECTING: (1, at(1)),
-        Stage.DECIDED: (1, None),
     }
 
 
@@ -54,5 +51,33 @@ def test_callbacks_and_their_endpoints_are_counted(engine: Engine) -> None:
         conn.execute(sa.update(state).where(state.c.origin == "https://b.example:443").values(disabled_at=at(1)))
         deliveries.add(conn, id=ids.new_id(), url="https://b.example/", sequence=9, due_at=at(1), **about)
         found = operations.operations(conn, now=at(5))
-    assert (found.callbacks(DeliveryStage.WAITING), found.callbacks(DeliveryStage.FAILED)) == (3, 1)
+        conn.execute(sa.update(schema.deliveries).values(stage="delivered", due_at=None))
+        later = operations.operations(conn, now=at(6))
+    counted = {one.stage: one.count for one in found.deliveries}
+    assert counted == {DeliveryStage.WAITING: 3, DeliveryStage.FAILED: 1}
     assert found.endpoints == {"well": 1, "disabled": 1}
+    assert later.deliveries == []
+
+
+def test_rates_are_of_what_has_happened_since_the_look_before(engine: Engine) -> None:
+    with write(engine) as conn:
+        moderation(conn, now=at(0))
+        ended = moderation(conn, stage=Stage.DECIDED, status=Status.APPROVED, now=at(0))
+        now = operations.operations(conn, now=at(20), since=at(10))
+        assert now.rates == operations.Rates(accepted=0, decided=0, delivered=0)
+        moderations.override(conn, ended.id, status=Status.REJECTED, by="ada", now=at(11))
+        about = {"account_id": ended.account_id, "moderation_id": ended.id, "event": "e", "body": "{}"}
+        deliveries.add(conn, id=ids.new_id(), url="https://a.example/", sequence=1, due_at=at(0), now=at(12), **about)
+        (told,) = deliveries.of_moderation(conn, ended.id)
+        attempts.record(conn, [_attempt(told, status) for status in (200, 204, 302, 410, 500)])
+        for _ in range(5):
+            moderation(conn, now=at(15))
+        now = operations.operations(conn, now=at(20), since=at(10))
+        assert now.rates == operations.Rates(accepted=0.5, decided=0.1, delivered=0.2)
+        assert operations.operations(conn, now=at(20), since=at(20)).rates is None
+
+
+def _attempt(of: Delivery, status: int) -> dict[str, Any]:
+    answered: dict[str, Any] = {"status": status, "response_headers": {}, "response_body": b"", "seconds": 0.1}
+    error = None if 200 <= status < 300 else f"the receiver answered {status}"
+    return attempts.entry(of, request_headers={}, error=error, now=at(13), **answered)

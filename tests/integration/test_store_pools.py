@@ -3,16 +3,17 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from clipwarden.job_times import JobTimes
 from clipwarden.moderation import Stage
 from clipwarden.settings import RekognitionSettings, Settings
-from clipwarden.store import paces, pools
+from clipwarden.store import paces, pools, schema
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import write
 from clipwarden_workers import pools as worker_pools
-from records import START, at, moderation
+from records import START, account, asset, at, moderation
 
 POOL = "pool"
 
@@ -174,6 +175,24 @@ def test_the_pool_with_the_fewest_jobs_and_waiting_for_each_slot_is_free_first(e
         assert pools.soonest(conn, ["large", POOL]) == POOL
         moderation(conn, stage=Stage.QUEUED, pool=POOL)
         assert pools.soonest(conn, ["large", POOL]) == "large"
+
+
+def test_what_a_free_slot_would_start_is_counted_and_not_what_waits_for_something_else(engine: Engine) -> None:
+    with write(engine) as conn:
+        for name in (POOL, "other"):
+            pools.ensure(conn, name, 2, START)
+        assert pools.startable(conn, POOL) == 0
+        capped, free = (account(conn, name) for name in ("capped", "free"))
+        conn.execute(sa.update(schema.accounts).where(schema.accounts.c.id == capped.id).values(max_in_flight=1))
+        for owner in (capped, free):
+            for _ in range(2):
+                moderation(conn, asset(conn, owner), pool=POOL)
+            moderation(conn, asset(conn, owner), pool="other")
+        assert pools.startable(conn, POOL) == 4
+        moderation(conn, asset(conn, capped), stage=Stage.ANALYSING, pool=POOL)
+        assert pools.startable(conn, POOL) == 2
+        assert pools.startable(conn, "other") == 2
+        assert pools.waiting(conn, POOL) == 4
 
 
 def test_a_pool_that_nobody_has_filled_yet_is_free(engine: Engine) -> None:

@@ -80,7 +80,7 @@ def test_migrations_run_on_an_engine_as_well_as_on_a_connection(empty: Engine) -
 def test_an_upgrade_that_is_not_needed_changes_nothing(engine: Engine) -> None:
     before = migrating.revision(engine)
     migrating.upgrade(engine)
-    assert migrating.revision(engine) == before == "0023"
+    assert migrating.revision(engine) == before == "0025"
 
 
 def test_tags_that_are_there_get_what_their_assets_are_sorted_by(empty: Engine) -> None:
@@ -245,7 +245,9 @@ def verdicts(conn: Connection) -> None:
             lambda conn: past.page(conn, past.Search(account_id=ACCOUNT), after=CURSOR, limit=50),
             {"ix_moderations_account"},
         ),
-        (moderations.stages, {"ix_moderations_stage"}),
+        (moderations.stages, {"ix_moderations_open"}),
+        (lambda conn: moderations.accepted_since(conn, LATER), {"ix_moderations_newest"}),
+        (lambda conn: moderations.ended_since(conn, LATER), {"ix_moderations_stage"}),
         (deliveries.counts, {"ix_deliveries_stage"}),
     ],
     ids=lambda value: "" if not isinstance(value, set) else "+".join(sorted(value)),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from clipwarden import decisions, errors, labels, logs, metrics
 from clipwarden.gist import Condenser, Gist
-from clipwarden.moderation import Moderation, Stage
+from clipwarden.moderation import BY_POLICY, Moderation, Stage
 from clipwarden.store import gists
 from clipwarden.store.engine import write
 from clipwarden.taxonomy import canonical, slug
@@ -50,8 +50,10 @@ def decide(services: Services, moderation: Moderation) -> None:
 
 
 def _count(decided: Moderation, verdict: Verdict, now: datetime) -> None:
-    metrics.MODERATIONS.labels(decided.status, "policy").inc()
-    metrics.VERDICT_SECONDS.labels(decided.status).observe((now - decided.created_at).total_seconds())
+    # Where a human has decided before, that was counted.
+    if decided.decided_by == BY_POLICY:
+        metrics.MODERATIONS.labels(decided.status, BY_POLICY).inc()
+        metrics.VERDICT_SECONDS.labels(decided.status).observe((now - decided.created_at).total_seconds())
     # Labels may be judged long after their job, where they are another one's, or judged anew.
     if decided.ended_at is not None and decided.labels_of is None and not decided.retries:
         metrics.JUDGING_SECONDS.observe((now - decided.ended_at).total_seconds())

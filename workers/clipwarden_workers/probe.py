@@ -65,8 +65,8 @@ def probe(services: Services, moderation: Moderation) -> None:
     facts = looked.facts
     log.info("video probed", width=facts.width, height=facts.height, duration_ms=facts.duration_ms)
     admission.announce(services, admitted)
-    if taken and origin is not None:
-        reuse.announce(services, moderation, origin)
+    if taken and origin is not None and pool is not None:
+        reuse.announce(services, moderation, origin, services.pools[pool])
 
 
 def _is_elsewhere(before: Location, after: Location) -> bool:

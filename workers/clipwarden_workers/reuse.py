@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 
 from clipwarden import logs, metrics
 from clipwarden.moderation import BY_POLICY, Location, Moderation, Stage
-from clipwarden.store import audit, moderations
+from clipwarden.store import accounts, assets, audit, moderations
 from clipwarden.store.engine import read
 from clipwarden_workers import turn
 from clipwarden_workers.bus import Step
+from clipwarden_workers.pools import Pool
 from clipwarden_workers.services import Services
 
 log = logs.logger(__name__)
@@ -67,8 +68,16 @@ def record(conn: Connection, moderation: Moderation, action: str, labels_of: str
     )
 
 
-def announce(services: Services, moderation: Moderation, origin: Moderation) -> None:
-    """Send the message of a moderation whose labels are taken, once that is committed."""
-    metrics.LABELS_REUSED.inc()
-    log.info("labels reused", labels_of=origin.id, labels=origin.label_count)
+def announce(services: Services, moderation: Moderation, origin: Moderation, pool: Pool) -> None:
+    """Send the message of a moderation whose labels are taken, once that is committed, and count what it saves."""
     services.bus.send(Step.DECIDE, moderation.id, moderation.fence + 1)
+    log.info("labels reused", labels_of=origin.id, labels=origin.label_count)
+    metrics.LABELS_REUSED.inc()
+    with read(services.engine) as conn:
+        asset = assets.by_id(conn, moderation.asset_id)
+        account = accounts.by_id(conn, moderation.account_id)
+    if asset is None or asset.facts is None or account is None:
+        return
+    seconds = asset.facts.duration_ms / 1000
+    metrics.SAVED_SECONDS.labels(account.name, pool.name).inc(seconds)
+    metrics.SAVED_COST.labels(account.name, pool.name).inc(seconds / 60 * pool.settings.price_per_minute)

@@ -3,7 +3,7 @@
 import contextlib
 from datetime import timedelta
 
-from clipwarden import errors, logs
+from clipwarden import errors, logs, metrics
 from clipwarden.moderation import Location, Moderation, Stage
 from clipwarden.store import assets, pools, retrying
 from clipwarden.store.engine import read, write
@@ -70,7 +70,7 @@ def _reuse(services: Services, moderation: Moderation) -> bool:
         admitted = admission.refill(services, conn, moderation.pool, now) if taken else []
     admission.announce(services, admitted)
     if taken:
-        reuse.announce(services, moderation, origin)
+        reuse.announce(services, moderation, origin, services.pool(moderation))
     return True
 
 
@@ -113,4 +113,5 @@ def _put_back(services: Services, moderation: Moderation, reason: errors.SlotsEx
         pools.lower(conn, services.pool(moderation).name, now=now, wait=services.settings.rekognition.refused_wait)
         stage, due_at = (Stage.QUEUED, now) if present.decided_by is None else (Stage.DECIDED, None)
         turn.shift(conn, moderation, stage, now=now, due_at=due_at, attempt=moderation.attempt - 1)
+    metrics.START_REFUSALS.labels(services.pool(moderation).name).inc()
     log.warning("no slot at Rekognition", reason=str(reason))

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from clipwarden import decisions, errors, logs, metrics, tracing
-from clipwarden.moderation import SLOT_STAGES, Moderation, Stage
+from clipwarden.moderation import BY_POLICY, SLOT_STAGES, Moderation, Stage
 from clipwarden.store import leases, moderations, paces, schema
 from clipwarden.store.engine import write
 from clipwarden_workers import admission, backoff
@@ -69,7 +69,8 @@ def abort(services: Services, moderation: Moderation, reason: errors.ClipwardenE
     if ended is not None:
         services.wake.set()
         log.warning("moderation aborted", code=reason.code, reason=str(reason))
-        metrics.MODERATIONS.labels(ended.status, "policy").inc()
+        if ended.decided_by == BY_POLICY:
+            metrics.MODERATIONS.labels(ended.status, BY_POLICY).inc()
 
 
 def _take(services: Services, row_id: str, fence: int, stages: Collection[Stage]) -> Moderation | None:

@@ -74,8 +74,8 @@ def _supervise(settings: Settings, arguments: argparse.Namespace, stop: threadin
         for number in range(arguments.processes):
             supervisor.start(_child(number, arguments, figures))
         place = (settings.worker.metrics_host, settings.worker.metrics_port)
-        readings = Gauges(settings).readings()
-        with monitoring.serving(place, group, readings, port="CLIPWARDEN_WORKER__METRICS_PORT"):
+        sources = Gauges(settings).sources()
+        with monitoring.serving(place, group, sources, port="CLIPWARDEN_WORKER__METRICS_PORT"):
             supervisor.watch(stop, group.stuck, patience=patience)
     finally:
         supervisor.stop(patience=patience, together=True)

@@ -18,10 +18,9 @@ from clipwarden.cli import output, top_view
 from clipwarden.cli.top_view import Frame
 from clipwarden.settings import Settings
 from clipwarden.store import operations
-from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine
 from clipwarden.store.migrating import require_usable
-from clipwarden.store.operations import Operations, Rates
+from clipwarden.store.operations import Operations
 
 T = TypeVar("T")
 
@@ -56,12 +55,8 @@ class Watch:
 
     engine: Engine
     bus: Countable
-    clock: DatabaseClock = field(init=False)
     _current: bool = field(default=False, init=False)
     _last: Frame = field(default_factory=Frame, init=False)
-
-    def __post_init__(self) -> None:
-        self.clock = DatabaseClock(self.engine)
 
     @classmethod
     def of(cls, settings: Settings) -> "Watch":
@@ -75,10 +70,9 @@ class Watch:
         """Look once. Raises what no further look would mend, such as a database of another schema."""
         found, store_fault = _tried(self._operations)
         bus, bus_fault = _tried(self._queues)
-        before = self._last.operations
         self._last = Frame(
-            operations=found or before,
-            rates=Rates.between(before, found) if before is not None and found is not None else None,
+            operations=found or self._last.operations,
+            rates=found.rates if found is not None else None,
             bus=bus,
             store_fault=store_fault,
             bus_fault=bus_fault,
@@ -94,7 +88,8 @@ class Watch:
         if not self._current:
             require_usable(self.engine)
             self._current = True
-        return operations.look(self.engine, self.clock)
+        before = self._last.operations
+        return operations.look(self.engine, since=before.at if before is not None else None)
 
     def _queues(self) -> list[QueueFigures]:
         return queues.figures(self.bus)

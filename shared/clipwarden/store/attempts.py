@@ -54,6 +54,13 @@ def of_delivery(conn: Connection, delivery_id: str) -> list[Attempt]:
     return [Attempt(**row) for row in conn.execute(query).mappings()]
 
 
+def arrived_since(conn: Connection, since: datetime) -> int:
+    """Count the attempts from that time on that a receiver has acknowledged."""
+    acknowledged = (table.c.created_at >= since, table.c.status.between(200, 299), table.c.error.is_(None))
+    count: int = conn.execute(sa.select(sa.func.count()).where(*acknowledged)).scalar_one()
+    return count
+
+
 def sweep(conn: Connection, *, before: datetime, now: datetime, limit: int) -> int:
     """Forget attempts from before a moment, the oldest first, and return how many."""
     del now

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
 from clipwarden.store import engine as connections
@@ -68,5 +68,12 @@ class DatabaseClock:
         with connections.read(self._engine) as conn:
             # From here on: connecting must not count as half the way to the answer.
             before = time.monotonic()
-            told = conn.execute(sa.select(sa.func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
-            return _Reading(time=told, at=(before + time.monotonic()) / 2)
+            return _Reading(time=told(conn), at=(before + time.monotonic()) / 2)
+
+
+def told(conn: Connection) -> datetime:
+    """Ask the database for the present time on a connection that is there."""
+    if conn.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    now: datetime = conn.execute(sa.select(sa.func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
+    return now

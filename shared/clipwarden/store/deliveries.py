@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from clipwarden.moderation import Delivery, DeliveryStage
 from clipwarden.store import endpoint_states, rows
-from clipwarden.store.schema import deliveries, delivery_attempts
+from clipwarden.store.schema import deliveries, delivery_attempts, one_of
 
 _c = deliveries.c
 
@@ -24,6 +24,10 @@ class DeliveryCount:
     stage: DeliveryStage
     count: int
     oldest: datetime | None  #: ``None`` for stages in which none waits.
+
+
+#: The stages that are counted: what has arrived only grows in number.
+COUNTED = [stage for stage in DeliveryStage if stage is not DeliveryStage.DELIVERED]
 
 
 def add(
@@ -91,13 +95,13 @@ def give_up(conn: Connection, state_id: str, *, url: str | None, reason: str, no
 
 
 def counts(conn: Connection) -> list[DeliveryCount]:
-    """Count the deliveries of each stage that has any."""
+    """Count the deliveries of each stage that has any, but for those that have arrived."""
     query = sa.select(_c.stage, sa.func.count().label("count"), sa.func.min(_c.created_at).label("oldest"))
     return [
         DeliveryCount(
             stage=DeliveryStage(stage), count=count, oldest=oldest if stage == DeliveryStage.WAITING else None
         )
-        for stage, count, oldest in conn.execute(query.group_by(_c.stage))
+        for stage, count, oldest in conn.execute(query.where(one_of(_c.stage, COUNTED)).group_by(_c.stage))
     ]
 
 

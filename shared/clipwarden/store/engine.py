@@ -42,7 +42,7 @@ def create_engine(settings: DatabaseSettings, *, patient: bool = False) -> Engin
     url = _parse(settings.url.get_secret_value())
     if url.get_backend_name() == "sqlite":
         return _sealing(_sqlite(url, settings), settings)
-    return _sealing(_postgresql(url, settings, patient=patient), settings)
+    return _sealing(_postgresql(url, statement_wait=0 if patient else STATEMENT_WAIT, **_pooling(settings)), settings)
 
 
 def create_replica_engine(settings: DatabaseSettings) -> Engine | None:
@@ -55,7 +55,20 @@ def create_replica_engine(settings: DatabaseSettings) -> Engine | None:
     urls = [_parse(one.get_secret_value()) for one in (settings.url, settings.replica_url)]
     if any(url.get_backend_name() == "sqlite" for url in urls):
         raise errors.ConfigurationError("CLIPWARDEN_DATABASE__REPLICA_URL is for PostgreSQL only")
-    return _sealing(_postgresql(urls[1], settings, connect_timeout=2), settings)
+    return _sealing(_postgresql(urls[1], connect_timeout=2, **_pooling(settings)), settings)
+
+
+def create_scraping_engine(settings: DatabaseSettings) -> Engine:
+    """Return an engine whose connections are made in 2 s and whose statements take 5 s, or fail: for who cannot wait.
+
+    Each connection is a new one: one that was kept may have lost its server, which is not noticed in so short a time.
+    """
+    url = _parse(settings.url.get_secret_value())
+    if url.get_backend_name() == "sqlite":
+        return create_engine(settings)
+    unpooled = {"poolclass": sa.NullPool, "hide_parameters": True}
+    engine = _postgresql(url, connect_timeout=2, statement_wait=5, vanish_wait=5, **unpooled)
+    return _sealing(engine, settings)
 
 
 def _sealing(engine: Engine, settings: DatabaseSettings) -> Engine:
@@ -134,8 +147,15 @@ def _sqlite(url: URL, settings: DatabaseSettings) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, settings: DatabaseSettings, *, connect_timeout: int = 10, patient: bool = False) -> Engine:
-    limits = f"-c lock_timeout={LOCK_WAIT}s -c statement_timeout={0 if patient else int(STATEMENT_WAIT * 1000)}"
+def _postgresql(
+    url: URL,
+    *,
+    connect_timeout: int = 10,
+    statement_wait: float = STATEMENT_WAIT,
+    vanish_wait: int = LOCK_WAIT,
+    **pooling: Any,
+) -> Engine:
+    limits = f"-c lock_timeout={LOCK_WAIT}s -c statement_timeout={int(statement_wait * 1000)}"
     return sa.create_engine(
         url,
         pool_pre_ping=True,
@@ -144,11 +164,11 @@ def _postgresql(url: URL, settings: DatabaseSettings, *, connect_timeout: int = 
             "connect_timeout": connect_timeout,
             "options": f"-c timezone=UTC {limits}",
             # A server that vanished without a word is noticed within this many milliseconds, also while we wait for it.
-            "tcp_user_timeout": LOCK_WAIT * 1000,
+            "tcp_user_timeout": vanish_wait * 1000,
             "keepalives_idle": 10,
             "keepalives_interval": 10,
         },
-        **_pooling(settings),
+        **pooling,
     )
 
 

@@ -104,6 +104,7 @@ def quiet(conn: Connection, asset_id: str, *, now: datetime) -> bool:
     open_ = sa.and_(_m.asset_id == asset_id, _m.stage != Stage.DECIDED)
     ended = {
         "stage": Stage.DECIDED,
+        "stage_since": now,
         "status": Status.ABORTED,
         "due_at": None,
         "fence": _m.fence + 1,

@@ -91,7 +91,10 @@ def due(
 
 
 def _change(conn: Connection, table: sa.Table, id: str, fence: int, values: dict[str, Any]) -> bool:
-    return conn.execute(_held(table), {**values, "held_id": id, "held_fence": fence}).rowcount == 1
+    statement, held = _held(table), {"held_id": id, "held_fence": fence}
+    if "stage" in values and "stage_since" in table.c:
+        statement, held = _entering(table), held | {"entered": values["stage"], "entered_at": values["updated_at"]}
+    return conn.execute(statement, {**values, **held}).rowcount == 1
 
 
 def _sorted(stages: Collection[str] | None) -> tuple[str, ...] | None:
@@ -105,6 +108,14 @@ def _held(table: sa.Table) -> sa.Update:
         table.c.id == sa.bindparam("held_id", type_=table.c.id.type),
         table.c.fence == sa.bindparam("held_fence", type_=table.c.fence.type),
     )
+
+
+@functools.cache
+def _entering(table: sa.Table) -> sa.Update:
+    """Note since when a row is in its stage: one that is put off there is as old as before."""
+    stays = table.c.stage == sa.bindparam("entered", type_=table.c.stage.type)
+    since = sa.case((stays, table.c.stage_since), else_=sa.bindparam("entered_at", type_=table.c.stage_since.type))
+    return _held(table).values(stage_since=since)
 
 
 @functools.cache

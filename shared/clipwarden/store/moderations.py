@@ -49,11 +49,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCount:
-    """How many moderations are in a stage, and since when the longest has not moved."""
+    """How many moderations are in a stage, and since when the one that is there for longest."""
 
     stage: Stage
     count: int
-    oldest: datetime | None  #: ``None`` for decided ones, which need not move.
+    oldest: datetime | None  #: ``None`` where all wait for others of their chains.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def accept_all(conn: Connection, asked: Sequence[Request], *, now: datetime) -> 
     """
     if not asked:
         return []
-    rest = {**_ZERO, "created_at": now, "updated_at": now}
+    rest = {**_ZERO, "stage_since": now, "created_at": now, "updated_at": now}
     rows.hold(conn, assets, {request.asset_id for request in asked})
     in_order = sorted({request.id: request for request in reversed(asked)}.values(), key=lambda request: request.id)
     made = rows.insert_absent(conn, moderations, [_values(request) | rest for request in in_order])
@@ -125,7 +125,8 @@ def rejudge(
         "due_at": now,
     }
     rows.hold(conn, assets, [before.asset_id])
-    row = rows.insert_unless_present(conn, moderations, {**values, **_ZERO, "created_at": now, "updated_at": now})
+    times = dict.fromkeys(("stage_since", "created_at", "updated_at"), now)
+    row = rows.insert_unless_present(conn, moderations, values | _ZERO | times)
     _supersede(conn, [before.asset_id])
     return (parse(row), True) if row is not None else (_accepted(conn, id, before.account_id, None), False)
 
@@ -218,12 +219,26 @@ def hint(conn: Connection, job_id: str, *, now: datetime, gap: timedelta) -> lis
 
 
 def stages(conn: Connection) -> list[StageCount]:
-    """Count the moderations of each stage that has any."""
-    query = sa.select(_c.stage, sa.func.count().label("count"), sa.func.min(_c.updated_at).label("oldest"))
-    return [
-        StageCount(stage=Stage(stage), count=count, oldest=None if stage == Stage.DECIDED else oldest)
-        for stage, count, oldest in conn.execute(query.group_by(_c.stage))
-    ]
+    """Count the moderations of each stage that has any, but for those that have ended, which only grow in number."""
+    # What waits for others of its chain is not begun. Rows that an earlier release made tell only when they came.
+    since = sa.case((_c.status != Status.QUEUED, sa.func.coalesce(_c.stage_since, _c.created_at)))
+    query = sa.select(_c.stage, sa.func.count().label("count"), sa.func.min(since).label("oldest"))
+    open_ = query.where(_c.stage != sa.literal_column(f"'{Stage.DECIDED}'")).group_by(_c.stage)
+    return [StageCount(stage=Stage(stage), count=count, oldest=oldest) for stage, count, oldest in conn.execute(open_)]
+
+
+def accepted_since(conn: Connection, since: datetime) -> int:
+    """Count the moderations that were accepted from that time on."""
+    count: int = conn.execute(sa.select(sa.func.count()).where(_c.created_at >= since)).scalar_one()
+    return count
+
+
+def ended_since(conn: Connection, since: datetime) -> int:
+    """Count the moderations whose last step was taken, or that were decided anew, from that time on."""
+    # The latest change is what the index knows; not every change is an end.
+    lately = (_c.stage == Stage.DECIDED, _c.updated_at >= since, _c.stage_since >= since)
+    count: int = conn.execute(sa.select(sa.func.count()).where(*lately)).scalar_one()
+    return count
 
 
 def oldest_pending(conn: Connection) -> datetime | None:
@@ -259,7 +274,8 @@ def decide(
         "error_code": error_code,
         "error_reason": error_reason,
     }
-    ended = {"stage": Stage.DECIDED, "due_at": None, "verdict": verdict, "fence": _c.fence + 1, "updated_at": now}
+    ended = {"stage": Stage.DECIDED, "stage_since": now, "due_at": None, "verdict": verdict, "updated_at": now}
+    ended["fence"] = _c.fence + 1
     held = sa.update(moderations).where(_c.id == moderation.id, _c.fence == moderation.fence)
     return conn.execute(held.values(**ended, **_unless(_decided_by_human(), decision))).rowcount == 1
 
@@ -282,7 +298,7 @@ def override(conn: Connection, id: str, *, status: Status, by: str, now: datetim
         "decisions": _c.decisions + 1,
         "updated_at": now,
     }
-    ended = {"stage": Stage.DECIDED, "due_at": None, "fence": _c.fence + 1}
+    ended = {"stage": Stage.DECIDED, "stage_since": now, "due_at": None, "fence": _c.fence + 1}
     changed = sa.update(moderations).where(_c.id == id)
     changed = changed.values(**decision, **_unless(one_of(_c.stage, UNDER_WAY), ended))
     return parse(conn.execute(changed.returning(moderations)).mappings().one())
@@ -321,8 +337,9 @@ def follow(conn: Connection, decided: Moderation, *, now: datetime) -> Moderatio
     rest = sa.update(moderations).where(_c.chain == decided.chain, _c.status == Status.QUEUED)
     if decided.status is Status.REJECTED:
         reason = {"error_code": "rejected_before", "error_reason": "another moderation of the chain has rejected it"}
-        ended = {"stage": Stage.DECIDED, "status": Status.ABORTED, "decided_at": now, "updated_at": now}
-        conn.execute(rest.values(**ended, **reason, fence=_c.fence + 1))
+        ended = {"stage": Stage.DECIDED, "status": Status.ABORTED, "fence": _c.fence + 1}
+        times = dict.fromkeys(("stage_since", "decided_at", "updated_at"), now)
+        conn.execute(rest.values(**ended, **reason, **times))
     if decided.status is not Status.APPROVED:
         return None
     begun = rest.where(_c.chain_position == decided.chain_position + 1)
@@ -333,6 +350,7 @@ def follow(conn: Connection, decided: Moderation, *, now: datetime) -> Moderatio
         stage=sa.case((manual, str(Stage.REVIEW)), else_=str(Stage.INTAKE)),
         due_at=sa.case((manual, sa.null()), else_=sa.literal(now, _c.due_at.type)),
         fence=_c.fence + 1,
+        stage_since=now,
         updated_at=now,
     )
     row = conn.execute(begun.returning(moderations)).mappings().one_or_none()

@@ -142,6 +142,15 @@ def waiting(conn: Connection, pool: str) -> int:
     return found
 
 
+def startable(conn: Connection, pool: str) -> int:
+    """Count the moderations that a free slot of the pool is for, no further than ``MANY``.
+
+    Those of accounts that are at their caps wait for something else.
+    """
+    found: int = conn.execute(_startable(), {"pool": pool}).scalar_one()
+    return min(MANY, found)
+
+
 def admit(
     conn: Connection, pool: str, *, now: datetime, until: datetime, gap: timedelta = timedelta(0)
 ) -> list[Moderation]:
@@ -228,11 +237,23 @@ def _taken() -> sa.Select[Any]:
 
 
 @functools.cache
+def _startable() -> sa.Select[Any]:
+    """Count each account's for itself: one that is at its cap may have a million, which are not looked at."""
+    waits = (_c.pool == _POOL, _c.account_id == accounts.c.id, one_of(_c.stage, [Stage.QUEUED]))
+    queued = sa.select(_c.id).where(*waits).correlate(accounts).limit(MANY).subquery()
+    of_each = sa.select(sa.func.count()).select_from(queued).correlate(accounts).scalar_subquery()
+    room = sa.or_(accounts.c.max_in_flight.is_(None), _flying() < accounts.c.max_in_flight)
+    return sa.select(sa.func.coalesce(sa.func.sum(of_each), 0)).select_from(accounts).where(room)
+
+
+def _flying() -> sa.ScalarSelect[int]:
+    mine = (_c.pool == _POOL, _c.account_id == accounts.c.id, one_of(_c.stage, SLOT_STAGES))
+    return sa.select(sa.func.count()).where(*mine).correlate(accounts).scalar_subquery()
+
+
+@functools.cache
 def _shares() -> sa.Select[Any]:
     queued = _queued().where(_c.account_id == accounts.c.id).correlate(accounts).limit(1)
-    flying = sa.select(sa.func.count()).where(
-        _c.pool == _POOL, _c.account_id == accounts.c.id, one_of(_c.stage, SLOT_STAGES)
-    )
     each = sa.select(
         accounts.c.id,
         accounts.c.weight,
@@ -240,7 +261,7 @@ def _shares() -> sa.Select[Any]:
         # One by one: joined by its id, all moderations are read where PostgreSQL takes the accounts to be many.
         *(queued.with_only_columns(one).scalar_subquery().label(one.name) for one in (_c.priority, _c.created_at)),
         queued.with_only_columns(_c.id).scalar_subquery().label("head"),
-        flying.correlate(accounts).scalar_subquery().label("in_flight"),
+        _flying().label("in_flight"),
     ).subquery()
     return (
         sa.select(each.c.id, each.c.in_flight, each.c.weight, each.c.max_in_flight)
@@ -294,6 +315,7 @@ def _start(conn: Connection, pick: RowMapping, pool: str, now: datetime, due_at:
         "attempt": attempt,
         "request_token": ids.request_token(pick["id"], attempt),
         "due_at": due_at,
+        "stage_since": now,
         "updated_at": now,
         "picked_id": pick["id"],
         "picked_fence": pick["fence"],

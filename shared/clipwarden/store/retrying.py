@@ -50,7 +50,7 @@ def cancel(conn: Connection, moderation: Moderation, *, by: str, reason: str | N
         "error_reason": reason or "somebody has cancelled it",
     }
     if moderation.stage not in moderations.UNDER_WAY:
-        changes |= {"stage": Stage.DECIDED, "due_at": None, "fence": moderation.fence + 1}
+        changes |= {"stage": Stage.DECIDED, "stage_since": now, "due_at": None, "fence": moderation.fence + 1}
     return _change(conn, moderation, now, changes)
 
 
@@ -65,6 +65,7 @@ def retry(conn: Connection, moderation: Moderation, *, now: datetime) -> bool:
     gone = (*_FORGOTTEN, *((*_JOB, *_LABELS) if stage is Stage.INTAKE else ()))
     changes: dict[str, Any] = dict.fromkeys(gone) | {
         "stage": stage,
+        "stage_since": now,
         "status": Status.PENDING,
         "due_at": None if stage is Stage.REVIEW else now,
         "fence": moderation.fence + 1,

@@ -34,6 +34,8 @@ moderations = sa.Table(
     sa.Column("notification_urls", Document, nullable=False),
     number("priority"),
     *word("stage", Stage),
+    # Since when it is in that stage, however often it was put off there; empty where an earlier release made the row.
+    optional("stage_since", UtcDateTime),
     *word("status", Status),
     optional("due_at", UtcDateTime),
     number("fence"),
@@ -124,7 +126,16 @@ partial(
     _m.asset_id,
     where=sa.and_(one_of(_m.stage, [Stage.DECIDED]), _m.labels_key.is_not(None)),
 )
-# Figures that are scraped: counted from the index alone.
+# Figures that are scraped: counted from the index alone, which holds none of the many that have ended.
+partial(
+    "ix_moderations_open",
+    _m.stage,
+    _m.status,
+    _m.stage_since,
+    _m.created_at,
+    where=_m.stage != sa.literal_column(f"'{Stage.DECIDED}'"),
+)
+# What ended lately; earlier releases count the stages by it.
 sa.Index("ix_moderations_stage", _m.stage, _m.updated_at)
 
 # What any policy needs to know of labels that are kept; the labels themselves are beside the media.
