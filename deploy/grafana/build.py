@@ -156,6 +156,20 @@ OVERVIEW = Dashboard(
                     unit="s",
                 ),
                 Panel(
+                    title="Since a dispatcher began",
+                    asks={"{{instance}}": "time() - min by (instance) (clipwarden_loop_begin_timestamp_seconds)"},
+                    unit="s",
+                ),
+                Panel(
+                    title="Processes started anew in an hour",
+                    asks={
+                        "{{instance}}: {{reason}}": (
+                            "sum by (instance, reason) (increase(clipwarden_process_restarts_total[1h]))"
+                        )
+                    },
+                    says="Of workers and gateways, as they had ended or were stuck.",
+                ),
+                Panel(
                     title="Calls to AWS",
                     asks={"{{operation}}: {{outcome}}": rate("clipwarden_aws_calls_total", "operation, outcome")},
                     unit="ops",
@@ -188,6 +202,11 @@ OVERVIEW = Dashboard(
                         "taken": "sum(clipwarden_upload_places_taken)",
                         "there": "sum(clipwarden_upload_places)",
                     },
+                ),
+                Panel(
+                    title="Since an event loop went round",
+                    asks={"{{instance}}": "time() - min by (instance) (clipwarden_gateway_beat_timestamp_seconds)"},
+                    unit="s",
                 ),
                 Panel(
                     title="Coming in",
@@ -279,6 +298,11 @@ POOL = Dashboard(
                     unit="s",
                 ),
                 Panel(title="Looks at a job until its end was seen", asks=_spread("clipwarden_job_looks")),
+                Panel(
+                    title="From a job's end until it was seen, at most",
+                    asks=_spread("clipwarden_detection_delay_seconds"),
+                    unit="s",
+                ),
                 Panel(title="Get calls for a job", asks={"all": "clipwarden:get_calls_per_job:rate1h"}),
                 Panel(
                     title="Failing calls",
