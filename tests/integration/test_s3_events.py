@@ -261,6 +261,8 @@ def bridged(aws: Aws, key: str = "uploads/a.mp4", *, kind: str = "Object Created
 def test_a_record_that_cannot_be_taken_ends_as_a_dead_letter_and_holds_up_no_other(
     aws_pipeline: Pipeline, aws: Aws, s3_events: Queue, bad: Any
 ) -> None:
+    if "s3" in bad:
+        bad = {**bad, "s3": {**bad["s3"], "bucket": {"name": aws.name}}}
     aws.send(s3_events, message(bad, event(aws)))
     eventually(lambda: aws.left(s3_events.dead) == 1)
     assert the_only_one(aws_pipeline).source == f"s3://{aws.name}/uploads/a.mp4"
