@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
@@ -128,6 +128,8 @@ RESTARTS = Counter(
 #: The media type of an exposition.
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
+#: Seconds between tries to read what processes are just beginning to write.
+_PAUSES = (0.05, 0.2, 0.5)
 #: Label values and the figure.
 Sample = tuple[tuple[str, ...], float]
 
@@ -253,6 +255,11 @@ def exposition(directory: str, ours: Iterable[Collector] = ()) -> bytes:
     multiprocess.MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call] # the library's gap
     for collector in ours:
         registry.register(collector)
+    for pause in _PAUSES:
+        # A file that a process is just making has nothing to read yet.
+        with contextlib.suppress(struct.error):
+            return generate_latest(registry)
+        sleep(pause)
     return generate_latest(registry)
 
 

@@ -23,8 +23,14 @@ from rules import DEPLOY, RULE_FILES, expressions, named, recorded, rules
 from scripting import order
 from waiting import eventually
 
-#: Counted when something happens that does not happen here: AWS's queues, and a message that comes twice.
-ELSEWHERE = {"clipwarden_hints_total", "clipwarden_s3_events_total", "clipwarden_fenced_total"}
+#: Counted when something happens that does not happen here: AWS's queues, a message or a video that comes twice.
+ELSEWHERE = {
+    "clipwarden_hints_total",
+    "clipwarden_s3_events_total",
+    "clipwarden_fenced_total",
+    "clipwarden_saved_seconds_total",
+    "clipwarden_saved_cost_dollars_total",
+}
 
 FAULTS = [
     {"operation": "StartContentModeration", "error": "LimitExceededException"},

@@ -95,7 +95,9 @@ def require_a_hint_at_most(few: Few, body: str) -> None:
     running = next(one for one in before if one.stage is Stage.ANALYSING)
     assert few.bus.sent == ([(Step.COLLECT, running.id, running.fence)] if named(body) == JOB else [])
     for was, now in zip(before, after, strict=True):
-        hurried: dict[str, Any] = {"due_at": now.due_at} if was is running and few.bus.sent else {}
+        hurried: dict[str, Any] = (
+            {"due_at": now.due_at, "hinted_at": now.hinted_at} if was is running and few.bus.sent else {}
+        )
         assert now == dataclasses.replace(was, **hurried)
 
 
