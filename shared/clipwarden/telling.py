@@ -31,7 +31,7 @@ def tell(
     about: dict[str, Any] = {"sequence": sequence, "moderation_id": moderation_id, "asset_id": asset_id}
     told = {event: endpoints.told(conn, account, event, named) for event in bodies}
     if len(told) > 1:
-        endpoint_states.hold(conn, account.id, [url for urls in told.values() for url in urls])
+        endpoint_states.hold(conn, account.id, [url for urls in told.values() for url in urls], now=now)
     for event, body in bodies.items():
         to(conn, account, event, body, urls=told[event], now=now, told_at=told_at, **about)
 

@@ -5,7 +5,7 @@ the stretches that have room now.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from clipwarden import callback, logs, metrics, telling
 from clipwarden.moderation import Delivery, DeliveryStage, EndpointState
 from clipwarden.settings import CallbackSettings
 from clipwarden.store import attempts, audit, deliveries, endpoint_states, endpoints, stretches
+from clipwarden.store.endpoint_states import Limits
 from clipwarden.store.leases import Due
 from clipwarden_workers import backoff, tasks
 from clipwarden_workers.bus import Step
@@ -62,11 +63,12 @@ def report(
     Of what was taken over, because this process was paused past its lease, nothing is changed. ``each`` is how long the
     next stretches may be.
     """
-    before = _locked(conn, attempted, settings, now)
+    limits = _limits(conn, attempted, settings, now)
+    before = endpoint_states.locked(conn, attempted[0].task.delivery.endpoint_state_id)
     held = stretches.held(conn, [*(one.task.delivery for one in attempted), *(task.delivery for task in rest)])
     ours = [one for one in attempted if one.task.delivery.id in held]
     stages = _end(conn, ours, settings, now, enabled=before.disabled_at is None)
-    state = _judged(conn, before, [one.outcome for one in ours], settings, now)
+    state = _judged(conn, before, [one.outcome for one in ours], settings, limits=limits, now=now)
     stretches.give_back(conn, held & {task.delivery.id for task in rest})
     disabled = _disable(conn, before, state, ours, now=now)
     handed_out = endpoint_states.hand_out(conn, state, tasks.limits(settings), now=now, until=until, each=each)
@@ -79,17 +81,20 @@ def report(
     )
 
 
-def _locked(
-    conn: Connection, attempted: Sequence[Attempted], settings: CallbackSettings, now: datetime
-) -> EndpointState:
-    """Return the endpoint's state, locked; and lock those of others first that may have to be told of its end."""
-    task, outcomes = attempted[0].task, [one.outcome for one in attempted]
-    id = task.delivery.endpoint_state_id
-    gone = any(outcome.gone for outcome in outcomes)
-    if gone or (any(outcome.error for outcome in outcomes) and _has_failed_long(conn, id, settings, now)):
-        others = endpoints.told(conn, task.account, DISABLED)
-        endpoint_states.hold(conn, task.account.id, [task.delivery.url, *others])
-    return endpoint_states.locked(conn, id)
+def _limits(conn: Connection, attempted: Sequence[Attempted], settings: CallbackSettings, now: datetime) -> Limits:
+    """Return the endpoint's limits; and lock the states of those first that may have to be told of its end.
+
+    Where none of these are locked, failing does not end it now: the next failure will.
+    """
+    task, outcomes, limits = attempted[0].task, [one.outcome for one in attempted], tasks.limits(settings)
+    failed_long = any(outcome.error for outcome in outcomes) and _has_failed_long(
+        conn, task.delivery.endpoint_state_id, settings, now
+    )
+    if not failed_long and not any(outcome.gone for outcome in outcomes):
+        return replace(limits, patience=timedelta.max)
+    others = endpoints.told(conn, task.account, DISABLED)
+    endpoint_states.hold(conn, task.account.id, [task.delivery.url, *others], now=now)
+    return limits
 
 
 def _has_failed_long(conn: Connection, id: str, settings: CallbackSettings, now: datetime) -> bool:
@@ -156,10 +161,11 @@ def _judged(
     state: EndpointState,
     outcomes: Sequence[Outcome],
     settings: CallbackSettings,
+    *,
+    limits: Limits,
     now: datetime,
 ) -> EndpointState:
     """Return what the attempts, in their order, have taught about the endpoint."""
-    limits = tasks.limits(settings)
     for outcome in outcomes:
         if outcome.error is None:
             state = endpoint_states.succeeded(conn, state, limits, now=now)

@@ -81,9 +81,8 @@ def origin(url: str) -> str:
 
 def expect(conn: Connection, account_id: str, url: str, *, due_at: datetime, now: datetime) -> EndpointState:
     """Return the state of a URL's endpoint, locked; it will be looked at by ``due_at`` unless it is disabled."""
-    values = {"id": ids.new_id(), "account_id": account_id, "origin": origin(url), "due_at": due_at}
-    fresh = {"width": 1, "failures": 0, "trips": 0, "created_at": now, "updated_at": now}
-    if (row := rows.insert_unless_present(conn, table, values | fresh)) is not None:
+    values = _fresh(account_id, origin(url), due_at=due_at, now=now)
+    if (row := rows.insert_unless_present(conn, table, values)) is not None:
         return parse(row)
     place = {"of_account": account_id, "of_origin": values["origin"]}
     state = parse(conn.execute(_OF_ORIGIN, place).mappings().one())
@@ -102,10 +101,14 @@ def locked(conn: Connection, id: str) -> EndpointState:
     return parse(conn.execute(_LOCKED, {"state_id": id}).mappings().one())
 
 
-def hold(conn: Connection, account_id: str, urls: Collection[str]) -> None:
-    """Lock the states of an account's endpoints that there are of these URLs, in the order in which all do."""
+def hold(conn: Connection, account_id: str, urls: Collection[str], *, now: datetime) -> None:
+    """Lock the states of an account's endpoints of these URLs, in the order in which all do; new ones are made.
+
+    One that was passed over since it was not there yet would be locked after others, and out of order.
+    """
     for place in sorted({origin(url) for url in urls}):
-        conn.execute(_OF_ORIGIN, {"of_account": account_id, "of_origin": place})
+        if rows.insert_unless_present(conn, table, _fresh(account_id, place, due_at=None, now=now)) is None:
+            conn.execute(_OF_ORIGIN, {"of_account": account_id, "of_origin": place})
 
 
 def wake(conn: Connection, ids: Collection[str], *, now: datetime) -> set[str]:
@@ -215,6 +218,11 @@ def unwell(conn: Connection, account_ids: Collection[str] | None, *, limit: int)
 def parse(row: RowMapping) -> EndpointState:
     """Return the state that a row of ``endpoint_states`` holds."""
     return EndpointState(**row)
+
+
+def _fresh(account_id: str, place: str, *, due_at: datetime | None, now: datetime) -> dict[str, Any]:
+    values = {"id": ids.new_id(), "account_id": account_id, "origin": place, "due_at": due_at}
+    return values | {"width": 1, "failures": 0, "trips": 0, "created_at": now, "updated_at": now}
 
 
 def _held(state: EndpointState, moment: datetime) -> datetime:
