@@ -217,7 +217,11 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:  # Whoever called died meanwhile: what did not arrive whole is no callback.
+            self.close_connection = True
+            return
         answer = self.server.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         if answer.hangs:
             self.server.closing.wait()

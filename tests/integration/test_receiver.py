@@ -4,10 +4,12 @@ import ipaddress
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -64,6 +66,17 @@ def test_it_answers_as_told_and_then_well_again(egress: Egress) -> None:
         receiver.answer_next(Answer(status=410))
         assert [send(egress, receiver.url) for _ in range(5)] == [503, 503, 302, 410, 200]
         assert receiver.wait_for(moderation().id, within=5) == receiver.received[4]
+
+
+def test_what_breaks_off_before_its_end_is_no_callback(egress: Egress) -> None:
+    with Receiver(secret="abcd") as receiver:
+        where = urlsplit(receiver.url)
+        with socket.create_connection((where.hostname, where.port), timeout=5) as caller:
+            caller.sendall(b"POST /callbacks HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n{")
+            caller.shutdown(socket.SHUT_WR)
+            assert caller.recv(1) == b""  # Nothing is answered.
+        assert send(egress, receiver.url) == 200
+        assert [got.verified for got in receiver.received] == [True]
 
 
 def test_it_hangs_as_told(egress: Egress) -> None:
