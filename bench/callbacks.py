@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--callbacks", type=int, default=5000, help="of each run; default %(default)s")
     parser.add_argument("--waiting", type=int, default=100_000, help="rows for the memory; default %(default)s")
     arguments = parser.parse_args()
-    with postgres.running() as server, _answering() as port:
+    with postgres.running() as server, answering() as port:
         found = measure(arguments.callbacks, arguments.waiting, port, lambda: postgres.database(server))
     report.keep("callbacks", {"on": report.machine(), "callbacks": arguments.callbacks, **found})
     report.publish({"callbacks": report.pairs_table(found | {"load of the last minute": round(os.getloadavg()[0], 1)})})
@@ -64,10 +64,10 @@ def main() -> None:
 
 def measure(count: int, waiting: int, port: int, new_database: Callable[[], str]) -> dict[str, Any]:
     """Return rates per second, times in seconds, and memory in megabytes."""
-    one = _run(new_database(), _urls(port, 1), count)
-    many = _run(new_database(), _urls(port, _MANY), count)
-    some = _run(new_database(), _urls(port, _MANY, hanging=_HANGING), count)
-    bare, plain = _bare(_urls(port, 1)[0], count), _plain(_urls(port, 1)[0], count)
+    one = run(new_database(), urls_of(port, 1), count)
+    many = run(new_database(), urls_of(port, _MANY), count)
+    some = run(new_database(), urls_of(port, _MANY, hanging=_HANGING), count)
+    bare, plain = _bare(urls_of(port, 1)[0], count), _plain(urls_of(port, 1)[0], count)
     return {
         "callbacks per s to 1 endpoint": one.per_s,
         "callbacks per s to 100 endpoints": many.per_s,
@@ -81,7 +81,7 @@ def measure(count: int, waiting: int, port: int, new_database: Callable[[], str]
         "callbacks to bare posts": round(one.per_s / bare, 3),
         "posts of httpcore alone per s to 1 endpoint": plain,
         "callbacks to those": round(one.per_s / plain, 3),
-        **_memory(new_database(), _urls(port, 1)[0], waiting),
+        **_memory(new_database(), urls_of(port, 1)[0], waiting),
     }
 
 
@@ -89,13 +89,14 @@ def _share(per_s: float) -> float:
     return round(per_s * (_MANY - _HANGING) / _MANY, 1)
 
 
-def _urls(port: int, count: int, hanging: int = 0) -> list[str]:
+def urls_of(port: int, count: int, hanging: int = 0) -> list[str]:
     """Return URLs of as many origins; the first of them hang."""
     return [f"http://127.0.1.{number + 1}:{port}/{'hang' if number < hanging else ''}" for number in range(count)]
 
 
 @contextmanager
-def _answering() -> Iterator[int]:
+def answering() -> Iterator[int]:
+    """Give the port of a receiver for the time of the block."""
     port = free_port()
     child = subprocess.Popen([sys.executable, "-m", "bench.answering", str(port)])
     try:
@@ -132,7 +133,8 @@ def _stack(database_url: str) -> Iterator[tuple[Stack, sa.Engine]]:
             yield stack, engine
 
 
-def _run(database_url: str, urls: list[str], count: int) -> Run:
+def run(database_url: str, urls: list[str], count: int) -> Run:
+    """Have one worker tell so many events to the URLs, in turns."""
     with _stack(database_url) as (stack, engine):
         _queue(engine, urls, count)
         site.workers(stack, 1, queues="notify")

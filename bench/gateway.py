@@ -77,23 +77,24 @@ def main() -> None:
 def measure(folder: Path, mib: int, at_once: int, small: int) -> dict[str, Any]:
     """Return the figures of both servers."""
     found: dict[str, Any] = {}
-    with _redis(folder / "redis") as redis_url, _gateway(folder, redis_url) as gateway, _plain() as plain:
+    with running(folder) as gateway, _plain() as plain:
         for count in (1, at_once):
             for name, server in (("gateway", gateway), ("plain", plain)):
-                found |= _large(f"{count} x {mib} MiB, {name}", server, mib, count)
+                found |= send_large(f"{count} x {mib} MiB, {name}", server, mib, count)
                 shutil.rmtree(folder / "media" / "clipwarden" / "videos", ignore_errors=True)
             ratio = found[f"{count} x {mib} MiB, gateway: cpu s"] / found[f"{count} x {mib} MiB, plain: cpu s"]
             found[f"{count} x {mib} MiB: cpu, gateway to plain"] = round(ratio, 2)
         for name, server in (("gateway", gateway), ("plain", plain)):
-            found[f"small uploads per s, {name}"] = round(_small(server, small), 1)
+            found[f"small uploads per s, {name}"] = round(send_small(server, small), 1)
     return found
 
 
-def _large(name: str, server: Server, mib: int, count: int) -> dict[str, Any]:
+def send_large(name: str, server: Server, mib: int, count: int) -> dict[str, Any]:
+    """Send large files at once, and return what that took."""
     server.forget_peak()
     processor, memory, began = server.processor(), server.memory("VmRSS"), time.monotonic()
     with ThreadPoolExecutor(count) as pool:
-        for sent in [pool.submit(_send_large, server, mib) for _ in range(count)]:
+        for sent in [pool.submit(_send_one, server, mib) for _ in range(count)]:
             sent.result()
     return {
         f"{name}: s": round(time.monotonic() - began, 1),
@@ -102,7 +103,7 @@ def _large(name: str, server: Server, mib: int, count: int) -> dict[str, Any]:
     }
 
 
-def _send_large(server: Server, mib: int) -> None:
+def _send_one(server: Server, mib: int) -> None:
     head, tail = _form(server, "large.bin")
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)) as connection:
         length = len(head) + mib * len(_BLOCK) + len(tail)
@@ -114,10 +115,10 @@ def _send_large(server: Server, mib: int) -> None:
         _end(connection)
 
 
-def _small(server: Server, count: int) -> float:
+def send_small(server: Server, count: int) -> float:
     """Return uploads per second over four connections that are kept."""
     began = time.monotonic()
-    workers = [threading.Thread(target=_send_small, args=(server, count // 4)) for _ in range(4)]
+    workers = [threading.Thread(target=_send_some, args=(server, count // 4)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -125,7 +126,7 @@ def _small(server: Server, count: int) -> float:
     return count // 4 * 4 / (time.monotonic() - began)
 
 
-def _send_small(server: Server, count: int) -> None:
+def _send_some(server: Server, count: int) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         for _ in range(count):
             head, tail = _form(server, "small.gif")
@@ -154,6 +155,13 @@ def _form(server: Server, filename: str) -> tuple[bytes, bytes]:
     disposition = f"--{_BOUNDARY}\r\nContent-Disposition: form-data; name="
     told = "".join(f'{disposition}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
     return f'{told}{disposition}"file"; filename="{filename}"\r\n\r\n'.encode(), f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """Give a gateway, with what it needs in a folder, for the time of the block."""
+    with _redis(folder / "redis") as redis_url, _gateway(folder, redis_url) as server:
+        yield server
 
 
 @contextmanager

@@ -48,9 +48,9 @@ def measure(messages: int, videos: int, new_database: Callable[[], str]) -> dict
     with site.running() as stack:
         bare_enqueued, chains = _bare(stack, messages)
     with site.running(limited=False, database_url=new_database()) as stack:
-        verdicts = _verdicts(stack, videos)
+        verdicts = verdicts_decoded(stack, videos)
     with site.running(limited=False, database_url=new_database()) as stack:
-        probed = _probed(stack, videos)
+        probed = verdicts_probed(stack, videos)
     return {
         "client_enqueues_per_s": round(enqueued),
         "durable_rows_per_s": round(durable),
@@ -83,7 +83,7 @@ def _bare(stack: Stack, count: int) -> tuple[float, float]:
     return enqueued, _rate(chain.done, count)
 
 
-def _verdicts(stack: Stack, count: int) -> float:
+def verdicts_decoded(stack: Stack, count: int) -> float:
     """Return the rate of verdicts."""
     clip = min(samples(), key=lambda path: path.stat().st_size)
     media = stack.settings().media
@@ -96,7 +96,7 @@ def _verdicts(stack: Stack, count: int) -> float:
         return _rate(lambda: _count(engine, Stage.DECIDED), count)
 
 
-def _probed(stack: Stack, count: int) -> float:
+def verdicts_probed(stack: Stack, count: int) -> float:
     """Return the rate of verdicts where each video is probed already."""
     wanted = [Video(id=ids.new_id(), length=1, seconds=0) for _ in range(count)]
     workload.put(site.bucket(stack), wanted)

@@ -132,6 +132,6 @@ def _withdraw(conn: Connection, moderation: Moderation, sequence: int, now: date
     mine = (c.moderation_id == moderation.id, c.sequence == sequence)
     waits = sa.and_(c.stage == str(DeliveryStage.WAITING), c.due_at > now)
     unsent = sa.and_(c.attempt == 0, sa.or_(waits, c.stage == str(DeliveryStage.FAILED)))
-    every = conn.execute(sa.select(c.id).where(*mine).with_for_update()).scalars().all()
+    every = conn.execute(sa.select(c.id).where(*mine).with_for_update(key_share=True)).scalars().all()
     if conn.execute(sa.delete(deliveries).where(*mine, unsent)).rowcount != len(every):
         raise errors.Conflict(_TOO_LATE)

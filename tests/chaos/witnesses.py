@@ -1,6 +1,7 @@
 """Witnesses: a human who decides now and then, and a viewer who tries to see what was rejected."""
 
 import contextlib
+import http.client
 import random
 import threading
 import urllib.error
@@ -105,7 +106,7 @@ def on_shelf(world: World) -> list[Asset]:
 
 
 def serves(world: World, asset: Asset, account: Account | None = None) -> bytes | None:
-    """Return what the public URL of an asset gives, if it gives anything."""
+    """Return what the public URL of an asset gives, if it gives anything; raises OSError where it breaks off."""
     name = (account or world.account).name
     url = f"{world.api.url}/{name}/video/upload/{asset.public_id}.mp4"
     try:
@@ -114,4 +115,6 @@ def serves(world: World, asset: Asset, account: Account | None = None) -> bytes 
     except urllib.error.HTTPError as refused:
         with refused:
             return None
+    except http.client.HTTPException as exc:  # Whoever served it was killed.
+        raise ConnectionError(str(exc)) from exc
     return content

@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors, telling
-from clipwarden.moderation import Account
+from clipwarden.moderation import Account, Moderation, Stage, Status
 from clipwarden.settings import CallbackSettings
-from clipwarden.store import attempts, endpoint_states, endpoints, replays, schema, stretches
-from clipwarden.store.engine import write
+from clipwarden.store import attempts, endpoint_states, endpoints, remains, replays, retrying, schema, stretches
+from clipwarden.store.engine import read, write
+from clipwarden.store.leases import Due
 from clipwarden_workers import reporting, tasks
 from clipwarden_workers.outcome import Outcome
 from clipwarden_workers.reporting import Attempted
 from clipwarden_workers.tasks import Task
-from records import account, at
+from records import account, asset, at, moderation
+from waiting import eventually
 
 URLS = [f"https://{name}.example/hook" for name in "hcfa"]
 SETTINGS = CallbackSettings(schedule=(100.0,), jitter=0)
@@ -116,6 +118,77 @@ def test_changes_of_endpoints_at_the_same_time_never_wait_for_each_other(engine:
         for done in [threads.submit(change, number) for number in range(THREADS)]:
             done.result(120)
     _nothing_is_lost(engine)
+
+
+def test_a_moderation_that_somebody_holds_keeps_nobody_from_its_callbacks(engine: Engine) -> None:
+    """A row that is written twice in one transaction has its references checked again, which locks what it names."""
+    if engine.dialect.name == "sqlite":
+        pytest.skip("who may write is alone there")
+    with write(engine) as conn:
+        case, owner = _told(conn)
+    with write(engine) as human, write(engine) as worker:
+        assert retrying.held(human, case.id, account_id=owner.id) is not None
+        worker.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+        for first in _handed_out(worker):
+            assert tasks.take(worker, first.id, fence=first.fence, now=at(1), until=at(90))
+
+
+def test_an_erasure_and_whoever_hands_out_its_callbacks_do_not_wait_for_each_other(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("who may write is alone there")
+    with write(engine) as conn:
+        case, _ = _told(conn)
+
+    def erase() -> None:
+        with write(engine) as conn:
+            remains.lock(conn, case.asset_id)
+
+    with ThreadPoolExecutor(1) as threads:
+        with write(engine) as worker:
+            firsts = _handed_out(worker)
+            erasing = threads.submit(erase)
+            eventually(lambda: _waits(engine), within=10)
+            for first in firsts:
+                assert tasks.take(worker, first.id, fence=first.fence, now=at(1), until=at(90))
+        erasing.result(10)
+
+
+def test_an_endpoint_that_is_being_made_keeps_nobody_from_the_account_s_callbacks(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("who may write is alone there")
+    with write(engine) as conn:
+        owner = account(conn)
+    with write(engine) as human, write(engine) as worker:
+        endpoints.create(human, account_id=owner.id, url=URLS[0], event_type="all", now=at(0))
+        worker.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+        telling.to(worker, owner, "moderation", "{}", urls=URLS[1:], now=at(0))
+
+
+def _told(conn: Connection) -> tuple[Moderation, Account]:
+    """Give a case that endpoints are to be told of."""
+    owner = account(conn)
+    case = moderation(conn, asset(conn, owner), stage=Stage.DECIDED, status=Status.REJECTED)
+    about: dict[str, Any] = {"moderation_id": case.id, "sequence": 1, "asset_id": case.asset_id}
+    telling.to(conn, owner, "moderation", "{}", urls=URLS, now=at(0), **about)
+    return case, owner
+
+
+def _handed_out(conn: Connection) -> list[Due]:
+    limits = tasks.limits(SETTINGS)
+    found = [
+        first
+        for state in endpoint_states.due(conn, now=at(1), limit=10)
+        for first in endpoint_states.hand_out(conn, state, limits, now=at(1), until=at(90), each=4)
+    ]
+    assert found
+    return found
+
+
+def _waits(engine: Engine) -> bool:
+    """Say whether a transaction of this database waits for another."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with read(engine) as conn:
+        return bool(conn.execute(sa.text(waiting)).scalar_one())
 
 
 def _nothing_is_lost(engine: Engine) -> None:

@@ -102,7 +102,8 @@ def begin(
     if rows.insert_unless_present(conn, table, asked | fresh | moments) is None:
         return _of(conn, id, user_id)
     found = queues.selected(conn, search).limit(MOST + 1).subquery()
-    chosen = sa.select(sa.literal(id, _item.job_id.type), found.c.id, found.c.decisions)
+    # In the order in which whoever erases them deletes them.
+    chosen = sa.select(sa.literal(id, _item.job_id.type), found.c.id, found.c.decisions).order_by(found.c.id)
     conn.execute(sa.insert(bulk_items).from_select(["job_id", "moderation_id", "decisions"], chosen))
     taken = sa.select(sa.func.count()).where(_item.job_id == id)
     total: int = conn.execute(taken).scalar_one()

@@ -25,13 +25,13 @@ from clipwarden.store.schema import endpoint_states as table
 _c, _d = table.c, deliveries.c
 # Statements that a stretch of deliveries needs are built once, which takes longer than to execute them.
 _STATE = sa.bindparam("state_id", type_=_c.id.type)
-_LOCKED = sa.select(table).where(_c.id == _STATE).with_for_update()
+_LOCKED = sa.select(table).where(_c.id == _STATE).with_for_update(key_share=True)
 _OF_ORIGIN = (
     sa.select(table)
     .where(
         _c.account_id == sa.bindparam("of_account", type_=_c.account_id.type), _c.origin == sa.bindparam("of_origin")
     )
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _CHANGED = sa.update(table).where(_c.id == _STATE)
 _DUE = (
@@ -39,7 +39,7 @@ _DUE = (
     .where(_c.due_at.is_not(None), _c.due_at <= sa.bindparam("now", type_=_c.due_at.type))
     .order_by(_c.due_at, _c.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, key_share=True)
 )
 _SENDING = sa.select(sa.func.count(sa.distinct(sa.func.coalesce(_d.led_by, _d.id)))).where(
     _d.endpoint_state_id == _STATE, one_of(_d.stage, [DeliveryStage.SENDING]), _d.due_at.is_not(None)
@@ -111,12 +111,17 @@ def hold(conn: Connection, account_id: str, urls: Collection[str], *, now: datet
             conn.execute(_OF_ORIGIN, {"of_account": account_id, "of_origin": place})
 
 
+def all_locked(conn: Connection, ids: Collection[str]) -> list[EndpointState]:
+    """Return states, locked in the order in which all do."""
+    places = conn.execute(sa.select(_c.account_id, _c.origin, _c.id).where(_c.id.in_(sorted(ids))))
+    # Sorted here and not by the database, whose order of letters may be another one.
+    return [locked(conn, id) for *_, id in sorted(tuple(place) for place in places)]
+
+
 def wake(conn: Connection, ids: Collection[str], *, now: datetime) -> set[str]:
     """Let states be looked at now, or when their pauses end, and lock them; return those that are not disabled."""
-    places = conn.execute(sa.select(_c.account_id, _c.origin, _c.id).where(_c.id.in_(sorted(ids))))
     awake = set()
-    # Sorted here and not by the database, whose order of letters may be another one.
-    for state in (locked(conn, id) for *_, id in sorted(tuple(place) for place in places)):
+    for state in all_locked(conn, ids):
         if state.disabled_at is None:
             _look_again(conn, state, at=_held(state, now))
             awake.add(state.id)

@@ -25,7 +25,7 @@ _c = table.c
 def create(conn: Connection, *, account_id: str, url: str, event_type: str, now: datetime) -> Endpoint:
     """Create an endpoint; raises Conflict where there is the same one, and when there are too many."""
     # Whoever creates one waits for whoever does at the same time: they are counted.
-    conn.execute(sa.select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+    conn.execute(sa.select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True))
     count = sa.select(sa.func.count()).where(_c.account_id == account_id, _c.event_type.not_in([DEFAULT, NAMED]))
     if conn.execute(count).scalar_one() >= MOST:
         raise errors.Conflict(f"An account has at most {MOST} triggers")

@@ -52,7 +52,9 @@ def renew(conn: Connection, table: sa.Table, held: Collection[tuple[str, int]], 
     if not held:
         return 0
     still = (
-        sa.select(table.c.id).where(sa.tuple_(table.c.id, table.c.fence).in_(held)).with_for_update(skip_locked=True)
+        sa.select(table.c.id)
+        .where(sa.tuple_(table.c.id, table.c.fence).in_(held))
+        .with_for_update(skip_locked=True, key_share=True)
     )
     return conn.execute(sa.update(table).where(table.c.id.in_(still)).values(due_at=until)).rowcount
 
@@ -141,4 +143,9 @@ def _head(
     rows = rows.where(table.c.due_at.is_not(None), table.c.due_at <= now)
     if look is not None:
         rows = rows.where(look)
-    return rows.order_by(table.c.due_at, table.c.id).limit(most).with_for_update(skip_locked=True).subquery()
+    return (
+        rows.order_by(table.c.due_at, table.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True, key_share=True)
+        .subquery()
+    )

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from clipwarden import labels, placing
 from clipwarden.moderation import Asset, AssetVersion, Location
-from clipwarden.store import bulk, idempotency, leftovers, rows, uploads, versions
+from clipwarden.store import bulk, endpoint_states, idempotency, leftovers, rows, uploads, versions
 from clipwarden.store.schema import (
     asset_context,
     asset_tags,
@@ -78,10 +78,17 @@ def forget_labels(conn: Connection, asset_id: str, *, before: datetime) -> None:
 
 
 def lock(conn: Connection, asset_id: str) -> None:
-    """Hold an asset, its moderations and its callbacks from others' changes, in the order in which others do."""
-    conn.execute(sa.select(_a.id).where(_a.id == asset_id).with_for_update())
+    """Hold an asset, its moderations and its callbacks from others' changes, in the order in which others do.
+
+    Then nobody is under way any more who will name one of them, and waits for what is held here: they can be deleted.
+    """
+    rows.hold(conn, assets, [asset_id])
+    rows.hold(conn, moderations, _moderations(conn, asset_id))
+    told = _told(conn, asset_id)
+    states = sa.select(_d.endpoint_state_id).where(_d.id.in_(told)).distinct()
+    endpoint_states.all_locked(conn, conn.execute(states).scalars().all())
+    rows.hold(conn, deliveries, told)
     conn.execute(sa.select(_m.id).where(_m.asset_id == asset_id).order_by(_m.id).with_for_update())
-    conn.execute(sa.select(_d.id).where(_d.id.in_(_told(conn, asset_id))).order_by(_d.id).with_for_update())
 
 
 def remove(conn: Connection, asset: Asset, labels_gone: Collection[str], *, now: datetime) -> None:

@@ -24,7 +24,7 @@ def _table(engine: Engine, table: sa.Table) -> int:
     for start in range(0, len(ids), _BATCH):
         with write(engine) as conn:
             found = sa.select(table.c.id, *_columns(table)).where(table.c.id.in_(ids[start : start + _BATCH]))
-            for row in conn.execute(found.order_by(table.c.id).with_for_update()).mappings().all():
+            for row in conn.execute(found.order_by(table.c.id).with_for_update(key_share=True)).mappings().all():
                 secrets = {column.name: row[column.name] for column in _columns(table)}
                 conn.execute(sa.update(table).where(table.c.id == row["id"]).values(**secrets))
     return len(ids)

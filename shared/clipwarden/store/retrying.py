@@ -29,7 +29,7 @@ def held(conn: Connection, id: str, *, account_id: str) -> Moderation | None:
     if found is None:
         return None
     rows.hold(conn, assets, [found.asset_id])
-    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update()).mappings().one_or_none()
+    row = conn.execute(sa.select(table).where(_c.id == id).with_for_update(key_share=True)).mappings().one_or_none()
     return moderations.parse(row) if row is not None else None
 
 

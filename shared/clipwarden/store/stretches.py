@@ -35,7 +35,7 @@ _HELD = (
     sa.select(_c.id)
     .where(sa.tuple_(_c.id, _c.fence).in_(sa.bindparam("claims", expanding=True)))
     .order_by(_c.id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _ENDED = sa.update(table).where(_c.id == sa.bindparam("held", type_=_c.id.type)).values(fence=_c.fence + 1)
 
@@ -78,7 +78,11 @@ def recall(conn: Connection, *, now: datetime, limit: int) -> int:
     states = {row.endpoint_state_id for row in found}
     disabled = sorted(states - endpoint_states.wake(conn, states, now=now))
     # Who takes one of them at this moment has locked it, and waits for no other.
-    still = sa.select(_c.id).where(_c.id.in_([row.id for row in found]), lost).with_for_update(skip_locked=True)
+    still = (
+        sa.select(_c.id)
+        .where(_c.id.in_([row.id for row in found]), lost)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
     recalled = conn.execute(sa.update(table).where(_c.id.in_(still)).values(**_waiting())).rowcount
     for id in disabled:
         deliveries.give_up(conn, id, url=None, reason=deliveries.DISABLED, now=now)
