@@ -428,19 +428,26 @@ CASES: list[tuple[str, Case]] = [
     (
         "ClipwardenSlotsIdle",
         Case(
-            says="No pool uses more than 15% of its slots.",
+            labels={"pool": "eu"},
+            says="eu uses 15% of its slots.",
             fires={
                 'clipwarden_slots_in_use{pool="eu"}': "3x90",
                 'clipwarden_slots_limit{pool="eu"}': "20x90",
-                'clipwarden_moderations{stage="queued"}': "50x90",
+                'clipwarden_slots_waiting{pool="eu"}': "50x90",
+                # Another pool that is busy hides nothing.
+                'clipwarden_slots_in_use{pool="us"}': "20x90",
+                'clipwarden_slots_limit{pool="us"}': "20x90",
+                'clipwarden_slots_waiting{pool="us"}': "50x90",
             },
             quiet={
                 'clipwarden_slots_in_use{pool="eu"}': "3x90",
                 'clipwarden_slots_limit{pool="eu"}': "20x90",
-                # What waits may be another pool's, whose slots are taken.
+                # What is queued may wait for its account's cap, or for another pool, whose slots are taken.
+                'clipwarden_moderations{stage="queued"}': "50x90",
+                'clipwarden_slots_waiting{pool="eu"}': "0x90",
                 'clipwarden_slots_in_use{pool="us"}': "20x90",
                 'clipwarden_slots_limit{pool="us"}': "20x90",
-                'clipwarden_moderations{stage="queued"}': "50x90",
+                'clipwarden_slots_waiting{pool="us"}': "50x90",
             },
         ),
     ),
