@@ -20,6 +20,11 @@ SLOTS, STARTS_PER_S, DOLLARS_PER_MINUTE = 20, 5, 0.1
 OTHER_MESSAGES = 5
 #: Transactions of a step: one takes the row, one moves it on.
 TRANSACTIONS = 2
+#: Transactions of a dispatcher's look, beside one for each pool: one for each of the six kinds of rows that fall due,
+#: one for callbacks of which nobody has reported, and one for those that are handed out.
+LOOK_TRANSACTIONS = 8
+#: A large installation, and the seconds between its dispatchers' looks: the default, and what is recommended for it.
+PROCESSES, POOLS, INTERVALS_S = 50, 24, (0.25, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +73,20 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def looks() -> str:
+    """Return what the looks of a large installation's dispatchers take, as a table in Markdown."""
+    named = f"{PROCESSES} processes, {POOLS} pools: seconds between looks"
+    lines = [f"| {named} | transactions per s | ms between looks of any |", "| --- | --- | --- |"]
+    for interval in INTERVALS_S:
+        transactions = PROCESSES / interval * (LOOK_TRANSACTIONS + POOLS)
+        lines.append(f"| {interval:g} | {transactions:,.0f} | {interval / PROCESSES * 1000:g} |")
+    return "\n".join(lines)
+
+
 def _result(part: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((RESULTS / f"{part}.json").read_text())
     return found
 
 
 if __name__ == "__main__":
-    print(table())
+    print(table(), looks(), sep="\n\n")

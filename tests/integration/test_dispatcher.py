@@ -1,7 +1,9 @@
 """The dispatcher goes on with what can be done, and tells that it looked only when it did."""
 
 import functools
+import runpy
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,6 +152,15 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(Dispatcher, "_note", fail)
     return seen
+
+
+def test_a_look_takes_as_many_transactions_as_the_capacity_is_computed_by(services: Services) -> None:
+    dispatcher, ended = Dispatcher(services), Counter[str]()
+    dispatcher.look()  # The first one also tells that this process is there, and forgets what is past its time.
+    sa.event.listen(services.engine, "commit", lambda _: ended.update(["commit"]))
+    dispatcher.look()
+    computed = runpy.run_path(str(Path(__file__).parents[2] / "bench" / "capacity.py"))
+    assert ended.total() == computed["LOOK_TRANSACTIONS"] + len(services.pools)
 
 
 def test_a_dispatcher_whose_every_look_fails_does_not_say_that_it_looked(

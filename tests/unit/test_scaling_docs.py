@@ -16,10 +16,12 @@ def _result(part: str) -> dict[str, Any]:
     return found
 
 
-def test_the_table_is_the_one_that_is_computed() -> None:
+def test_the_tables_are_the_ones_that_are_computed() -> None:
     argv = [sys.executable, "-m", "bench.capacity"]
     computed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert f"<!-- capacity -->\n{computed}<!-- end of capacity -->" in PAGE
+    capacity, looks = computed.strip().split("\n\n")
+    assert f"<!-- capacity -->\n{capacity}\n<!-- end of capacity -->" in PAGE
+    assert f"<!-- looks -->\n{looks}\n<!-- end of looks -->" in PAGE
 
 
 def test_measured_figures_are_the_ones_of_the_bench() -> None:
@@ -31,5 +33,8 @@ def test_measured_figures_are_the_ones_of_the_bench() -> None:
     assert f"{machine['verdicts_of_instant_jobs_per_s']} videos a second, decoded by the probe" in text
     assert f"{machine['verdicts_of_probed_rows_per_s']} that were probed before" in text
     assert f"{_result('callbacks')['callbacks per s to 100 endpoints']:.0f} callbacks a second" in text
+    taken = _result("gateway")
+    assert f"{taken['small uploads per s, gateway']:.0f} small uploads a second by one process" in text
+    assert f"{taken['1 x 1024 MiB, gateway: cpu s']:.1f} s of a core for a GiB" in text
     assert f"with {held['backlog_rows']:,} videos waiting" in text
     assert f"used {held['redis_with_backlog_mb'] - held['redis_empty_mb']:.2f} MB more" in text
