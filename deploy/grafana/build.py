@@ -97,6 +97,15 @@ OVERVIEW = Dashboard(
                     },
                     says="A measure of the model and of the policies.",
                 ),
+                Panel(
+                    title="Rejections taken back, by category",
+                    asks={
+                        "{{category}}": "sum by (category) (increase(clipwarden_taken_back_reasons_total[1d]))"
+                        " / sum by (category) (increase(clipwarden_rejection_reasons_total[1d]))"
+                    },
+                    unit="percentunit",
+                    says="What humans took back in a day, as a share of what was rejected for the same in that day.",
+                ),
             ],
         ),
         Row(

@@ -211,6 +211,10 @@ def _count(conn: Connection, before: Moderation, decided: Moderation) -> None:
     counters = [metrics.OVERRIDES.labels(before.status, decided.status)]
     if before.status in (Status.PENDING, Status.QUEUED):
         counters.append(metrics.MODERATIONS.labels(decided.status, "human"))
+    if (before.decided_by, before.status, decided.status) == (BY_POLICY, Status.REJECTED, Status.APPROVED):
+        reasons = (before.verdict or {}).get("reasons", ())
+        categories = metrics.categories(reason["label"] for reason in reasons)
+        counters += [metrics.TAKEN_BACK.labels(category) for category in categories]
 
     def count(_conn: Connection) -> None:
         for counter in counters:

@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from clipwarden import errors, logs
+from clipwarden.taxonomy import canonical, slug
 
 log = logs.logger(__name__)
 
@@ -37,6 +38,9 @@ JUDGING_SECONDS = Histogram(
 )
 REASONS = Counter("clipwarden_rejection_reasons_total", "Rejections for which a category was a reason.", ["category"])
 OVERRIDES = Counter("clipwarden_overrides_total", "Decisions by humans.", ["was", "became"])
+TAKEN_BACK = Counter(
+    "clipwarden_taken_back_reasons_total", "Rejections by the rules that a human took back, by reason.", ["category"]
+)
 JOB_LOOKS = Histogram(
     "clipwarden_job_looks", "Looks at a job until it was seen to have ended.", buckets=(1, 2, 3, 4, 6, 10, 20, 50, 100)
 )
@@ -134,6 +138,11 @@ _PAUSES = (0.05, 0.2, 0.5)
 Sample = tuple[tuple[str, ...], float]
 
 Seen = TypeVar("Seen")
+
+
+def categories(labels: Iterable[str]) -> set[str]:
+    """Return what labels are counted by: Rekognition may make up new names, which must not become new series."""
+    return {canonical(slug(label)) or "unknown" for label in labels}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,21 @@ def test_a_humans_decision_is_counted_when_it_is_committed(pipeline: Pipeline) -
     assert since.grown() == [1]
 
 
+def test_a_rejection_that_a_human_takes_back_is_counted_by_its_reasons_once(pipeline: Pipeline) -> None:
+    shown = [["Violence", "Weapons"], ["Alcohol", "Made Up By Tomorrow's Model"]]
+    labels = [{"path": path, "confidence": 99} for path in shown]
+    pipeline.endpoint.tell(Script.model_validate({"labels": labels}))
+    taken_back = "clipwarden_taken_back_reasons_total"
+    since = Since((taken_back, {"category": "weapons"}), (taken_back, {"category": "unknown"}))
+    moderation_id = pipeline.submit()
+    assert pipeline.decided(moderation_id).status is Status.REJECTED
+    for status in (Status.APPROVED, Status.REJECTED, Status.APPROVED):
+        with write(pipeline.services.engine) as conn:
+            decision: dict[str, Any] = {"status": status, "by": "ada", "labels": (), "public_url": "http://x"}
+            decisions.override(conn, moderation_id, **decision, now=pipeline.services.clock.now())
+    assert since.grown() == [1, 1]
+
+
 def test_of_what_was_not_judged_yet_a_humans_decision_is_the_verdict_and_counts_once(pipeline: Pipeline) -> None:
     by_human, by_policy = ({"status": "rejected", "decided_by": by} for by in ("human", "policy"))
     since = Since(

@@ -7,7 +7,6 @@ from clipwarden.gist import Condenser, Gist
 from clipwarden.moderation import BY_POLICY, Moderation, Stage
 from clipwarden.store import gists
 from clipwarden.store.engine import write
-from clipwarden.taxonomy import canonical, slug
 from clipwarden.verdict import Verdict, judge
 from clipwarden_workers import admission, reuse, turn
 from clipwarden_workers.probe import policy_of
@@ -57,8 +56,7 @@ def _count(decided: Moderation, verdict: Verdict, now: datetime) -> None:
     # Labels may be judged long after their job, where they are another one's, or judged anew.
     if decided.ended_at is not None and decided.labels_of is None and not decided.retries:
         metrics.JUDGING_SECONDS.observe((now - decided.ended_at).total_seconds())
-    # Rekognition may make up new names; they must not become new series.
-    for category in {canonical(slug(reason.label)) or "unknown" for reason in verdict.reasons}:
+    for category in metrics.categories(reason.label for reason in verdict.reasons):
         metrics.REASONS.labels(category).inc()
 
 
