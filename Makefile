@@ -93,7 +93,7 @@ $(VENV)/.run: requirements/run.lock pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* tests/tools/*lock*) | $(BIN)/python
+$(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* tests/tools/*lock* tests/tools/*.sh) | $(BIN)/python
 	@echo 'installing into $(VENV) (a minute, once) …'
 	@$(BIN)/pip install --quiet -r requirements/dev.lock
 	@$(BIN)/pip install --quiet --no-deps -e .
