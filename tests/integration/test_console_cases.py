@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from clipwarden import decisions, errors, placing, undoing
 from clipwarden.moderation import DeliveryStage, Location, Moderation, Placement, Stage, Status
 from clipwarden.people import Role
-from clipwarden.store import assets, audit, reviews, schema
+from clipwarden.store import assets, audit, pools, reviews, schema
 from clipwarden.store.engine import read, write
 from clipwarden_api.services import Services
 from fixtures.console import Browser, Page, calls, judged, present, user, waiting
@@ -132,6 +133,34 @@ def test_a_case_that_waited_for_a_person_waits_again(served: Services, ana: Brow
     decide(ana, case, "reject")
     ana.post(f"/console/cases/{case.id}/undo")
     assert (present(served, case.id).status, present(served, case.id).stage) == (Status.PENDING, Stage.REVIEW)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.DECIDED])
+def test_a_case_goes_on_where_it_stood_once_its_decision_is_undone(
+    served: Services, ana: Browser, stage: Stage
+) -> None:
+    now = served.clock.now()
+    with write(served.engine) as conn:
+        pools.ensure(conn, "home", 1, now)
+        made = moderation(conn, stage=stage, due_at=now, now=now, pool="home")
+    case = present(served, made.id)
+    decide(ana, case, "reject")
+    assert present(served, case.id).status is Status.REJECTED
+    ana.post(f"/console/cases/{case.id}/undo")
+    back = present(served, case.id)
+    counted = {name: getattr(back, name) for name in ("decisions", "fence", "stage_since", "updated_at")}
+    assert back == replace(case, **counted)
+
+
+def test_a_failure_stands_again_once_the_decision_about_it_is_undone(served: Services, ana: Browser) -> None:
+    case = judged(served)
+    failed = {"status": "aborted", "error_code": "analysis_failed", "error_reason": "no result"}
+    with write(served.engine) as conn:
+        conn.execute(sa.update(schema.moderations).values(failed))
+    decide(ana, case, "reject")
+    ana.post(f"/console/cases/{case.id}/undo")
+    back = present(served, case.id)
+    assert {name: getattr(back, name) for name in failed} == failed
 
 
 def test_after_the_grace_period_nothing_is_undone(served: Services, ana: Browser) -> None:

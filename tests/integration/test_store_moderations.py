@@ -245,6 +245,15 @@ def test_humans_may_change_their_minds_and_every_decision_counts(engine: Engine)
     assert (last.stage, last.verdict) == (Stage.DECIDED, VERDICT)
 
 
+def test_a_human_s_verdict_leaves_no_error_behind(engine: Engine) -> None:
+    with write(engine) as conn:
+        row = moderation(conn, stage=Stage.JUDGING)
+        decide(conn, row, status=Status.ABORTED, error_code="analysis_failed", error_reason="no result")
+        overridden = moderations.override(conn, row.id, status=Status.REJECTED, by="ann", now=at(70))
+    assert overridden is not None
+    assert (overridden.status, overridden.error_code, overridden.error_reason) == (Status.REJECTED, None, None)
+
+
 @pytest.mark.parametrize("status", [Status.PENDING, Status.QUEUED, Status.ABORTED])
 def test_a_human_can_only_approve_or_reject(engine: Engine, status: Status) -> None:
     with write(engine) as conn:

@@ -296,6 +296,8 @@ def override(conn: Connection, id: str, *, status: Status, by: str, now: datetim
         "decided_by": f"{BY_HUMAN}{by}",
         "decided_at": now,
         "decisions": _c.decisions + 1,
+        "error_code": None,
+        "error_reason": None,
         "updated_at": now,
     }
     ended = {"stage": Stage.DECIDED, "stage_since": now, "due_at": None, "fence": _c.fence + 1}
