@@ -68,16 +68,6 @@ class Verdict:
             "model_version": self.model_version,
         }
 
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Verdict":
-        """Return the verdict that ``to_dict`` was made of, without its labels."""
-        listed = {
-            "status": Status(stored["status"]),
-            "reasons": tuple(Reason(**{**reason, "path": tuple(reason["path"])}) for reason in stored["reasons"]),
-            "maxima": tuple(Maximum(**{**maximum, "path": tuple(maximum["path"])}) for maximum in stored["maxima"]),
-        }
-        return cls(**{**stored, **listed})
-
 
 def judge(labels: Iterable[Label], policy: Policy, model_version: str | None = None) -> Verdict:
     """Return the verdict on all labels of a job; see Judge."""

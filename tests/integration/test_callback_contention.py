@@ -90,7 +90,7 @@ def _enable(engine: Engine, owner: Account, chance: random.Random) -> None:
 def _sweep(engine: Engine, owner: Account, chance: random.Random) -> None:
     del owner, chance
     with write(engine) as conn:
-        attempts.sweep(conn, before=at(53), now=at(70), limit=5)
+        attempts.sweep(conn, before=at(53), limit=5)
 
 
 EVERYTHING: list[Callable[[Engine, Account, random.Random], None]] = [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clipwarden.moderation import Status
 from clipwarden.policy import Policy
 from clipwarden.taxonomy import Taxonomy, taxonomy_for
-from clipwarden.verdict import Judge, Verdict, judge
+from clipwarden.verdict import Judge, judge
 from fuzzing import tried
 from moments import CONFIDENCES, LEVELS, SETTINGS, TAXONOMY, flat, moments, written
 from sightings import label, policy
@@ -131,9 +131,7 @@ def test_a_verdict_survives_being_stored_as_json(
     data: st.DataObject, taxonomy: Taxonomy, chosen: dict[str, str]
 ) -> None:
     verdict = judge(flat(data.draw(moments(taxonomy))), written(chosen), taxonomy.version)
-    stored = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
-    assert Verdict.from_dict(stored).to_dict() == verdict.to_dict()
-    assert Verdict.from_dict(stored).reasons == verdict.reasons
+    assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False)) == verdict.to_dict()
 
 
 @QUICK

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-
-from sqlalchemy import Connection
+from functools import partial
 
 from clipwarden import metrics
 from clipwarden.settings import Settings
@@ -30,27 +29,23 @@ class Retention:
         if time.monotonic() < self._due_at:
             return
         services = self._services
-        swept = []
-        for kept, what, sweep in _rules(services.settings):
+        swept, now = [], services.clock.now()
+        for kept, what, sweep in _rules(services.settings, now):
             with write(services.engine) as conn:
-                count = _swept(conn, sweep, kept, services.clock.now())
+                count = sweep(conn, before=now - timedelta(seconds=kept), limit=BATCH)
             metrics.FORGOTTEN.labels(what).inc(count)
             swept.append(count)
         self._due_at = time.monotonic() + (1 if max(swept, default=0) >= BATCH else EVERY)
 
 
-def _swept(conn: Connection, sweep: _Sweep, kept: float, now: datetime) -> int:
-    return sweep(conn, before=now - timedelta(seconds=kept), now=now, limit=BATCH)
-
-
-def _rules(settings: Settings) -> Iterator[tuple[float, str, _Sweep]]:
+def _rules(settings: Settings, now: datetime) -> Iterator[tuple[float, str, _Sweep]]:
     """Give for how many seconds things are kept, what they are called, and what forgets them."""
     retention = settings.retention
     rules = (
         (settings.callback.attempts_kept, "attempts", attempts.sweep),
         (retention.deliveries, "deliveries", deliveries.sweep),
-        (retention.labels, "labels", expired.labels),
-        (retention.rejected, "rejected", expired.rejected),
-        (retention.deleted, "deleted", expired.deleted),
+        (retention.labels, "labels", partial(expired.labels, now=now)),
+        (retention.rejected, "rejected", partial(expired.rejected, now=now)),
+        (retention.deleted, "deleted", partial(expired.deleted, now=now)),
     )
     return ((kept, what, sweep) for kept, what, sweep in rules if kept is not None)

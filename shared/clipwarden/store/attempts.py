@@ -61,9 +61,8 @@ def arrived_since(conn: Connection, since: datetime) -> int:
     return count
 
 
-def sweep(conn: Connection, *, before: datetime, now: datetime, limit: int) -> int:
+def sweep(conn: Connection, *, before: datetime, limit: int) -> int:
     """Forget attempts from before a moment, the oldest first, and return how many."""
-    del now
     old = sa.select(table.c.id).where(table.c.created_at < before).order_by(table.c.created_at).limit(limit)
     others_left = old.with_for_update(skip_locked=True).scalar_subquery()
     return conn.execute(sa.delete(table).where(table.c.id.in_(others_left))).rowcount

@@ -112,9 +112,8 @@ def parse(row: RowMapping) -> Delivery:
     return Delivery(**values)
 
 
-def sweep(conn: Connection, *, before: datetime, now: datetime, limit: int) -> int:
+def sweep(conn: Connection, *, before: datetime, limit: int) -> int:
     """Forget callbacks from before a moment that wait for nothing, the oldest first, and return how many."""
-    del now
     ended = sa.select(_c.id).where(_c.created_at < before, _c.due_at.is_(None)).order_by(_c.created_at, _c.id)
     ids = list(conn.execute(ended.limit(limit).with_for_update(skip_locked=True)).scalars())
     conn.execute(sa.delete(delivery_attempts).where(delivery_attempts.c.delivery_id.in_(ids)))
