@@ -15,7 +15,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs, metrics
-from clipwarden_api import admin, delivery, health, parts, previews, refusals, upload_api
+from clipwarden_api import admin, health, parts, previews, refusals, serving, upload_api
 from clipwarden_api.cautions import Cautious, warned
 from clipwarden_api.console import app as console
 from clipwarden_api.guessing import Guessing
@@ -39,7 +39,7 @@ def build(services: Services) -> Starlette:
         *admin.routes(),
         *previews.routes(),
         *parts.routes(),
-        *delivery.routes(),
+        *serving.routes(),
     ]
     app = Starlette(
         routes=routes,

@@ -1,4 +1,4 @@
-"""Delivery: the URLs under which viewers see what is in the library, with byte ranges so that players can seek."""
+"""Serving: the URLs under which viewers see what is in the library, with byte ranges so that players can seek."""
 
 import re
 from datetime import timedelta
@@ -23,12 +23,12 @@ _VERSION = re.compile(r"v\d{1,18}/")
 def routes() -> list[Route]:
     """Return the routes."""
     return [
-        Route("/media/{rest:path}", _deliver_signed, methods=["GET", "HEAD"]),
-        Route("/{cloud}/{resource_type}/upload/{rest:path}", _deliver, methods=["GET", "HEAD"]),
+        Route("/media/{rest:path}", _serve_signed, methods=["GET", "HEAD"]),
+        Route("/{cloud}/{resource_type}/upload/{rest:path}", _serve, methods=["GET", "HEAD"]),
     ]
 
 
-async def _deliver(request: Request) -> Response:
+async def _serve(request: Request) -> Response:
     services, path = calls.services_of(request), request.path_params
     asset, stored = await run_in_threadpool(_find, services, path)
     media_type = sending.media_type(asset.format)
@@ -40,8 +40,8 @@ async def _deliver(request: Request) -> Response:
     return RedirectResponse(url, status_code=302, headers={"Cache-Control": "private, no-store"})
 
 
-async def _deliver_signed(request: Request) -> Response:
-    """Deliver an object of the folder store to whoever has a URL that the store has signed."""
+async def _serve_signed(request: Request) -> Response:
+    """Serve an object of the folder store to whoever has a URL that the store has signed."""
     services = calls.services_of(request)
     link = services.links.verify(calls.raw_path(request), request.url.query, services.clock.now())
     if link is None:
@@ -52,7 +52,7 @@ async def _deliver_signed(request: Request) -> Response:
 
 
 def _find(services: Services, path: dict[str, str]) -> tuple[Asset, Stored]:
-    """Return what is to be delivered; raises Refusal for all that viewers must not see, and for what is not there."""
+    """Return what is to be served; raises Refusal for all that viewers must not see, and for what is not there."""
     if path["resource_type"] not in set(ResourceType):
         raise not_found(path["rest"][:300])
     asset = _named(services, path)
