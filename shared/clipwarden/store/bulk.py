@@ -1,4 +1,4 @@
-"""Jobs that decide many moderations at once: those that were counted, and were not decided since.
+"""Bulk jobs, which decide many moderations at once: those that were counted, and were not decided since.
 
 What a job has not come to yet stands in rows of its own. Each is taken away in the transaction that decides it, so that
 a job whose worker dies goes on where it was, and decides nothing twice.
