@@ -296,11 +296,13 @@ def test_labels_that_could_not_be_judged_are_not_reused(
 def test_only_of_a_fresh_reservation_is_it_certain_that_nobody_has_started_the_job(pipeline: Pipeline) -> None:
     now = pipeline.services.clock.now()
 
-    def untried(age: float = -3600, *, faults: int = 0, decided_by: str | None = None) -> bool:
-        reserved = callbacks.moderation(updated_at=now - timedelta(seconds=age), faults=faults, decided_by=decided_by)
+    def untried(age: float = -3600, *, faults: int = 0, decisions: int = 0) -> bool:
+        reserved = callbacks.moderation(
+            updated_at=now - timedelta(seconds=age), faults=faults, decisions=decisions, decided_by=None
+        )
         return start._untried(pipeline.services, reserved)
 
     assert untried()
     assert not untried(pipeline.services.settings.worker.lease / 2)
     assert not untried(faults=1)
-    assert not untried(decided_by="human:ada")
+    assert not untried(decisions=2), "a human has decided, and undone it"

@@ -78,10 +78,10 @@ def _untried(services: Services, moderation: Moderation) -> bool:
     """Say whether it is certain that nobody has started the job yet: one that runs holds its slot to the end.
 
     Whoever tried before has left a fault, or died and let a whole lease pass; half of one allows for late clocks.
-    A human's decision changes the row too, so that its age tells nothing any more.
+    A human's decision, and its undoing, change the row too, so that its age tells nothing any more.
     """
     fresh = services.clock.now() < moderation.updated_at + timedelta(seconds=services.settings.worker.lease / 2)
-    return fresh and not moderation.faults and moderation.decided_by is None
+    return fresh and not moderation.faults and not moderation.decisions
 
 
 def _explained(
