@@ -4,7 +4,7 @@ import contextlib
 from datetime import timedelta
 
 from clipwarden import errors, logs, metrics
-from clipwarden.moderation import Location, Moderation, Stage
+from clipwarden.moderation import Asset, Location, Moderation, Stage
 from clipwarden.store import assets, pools, retrying
 from clipwarden.store.engine import read, write
 from clipwarden_workers import admission, looking, reuse, turn
@@ -37,6 +37,12 @@ def start(services: Services, moderation: Moderation) -> None:
         return
     except errors.AnalysisRefused as exc:
         raise _explained(services, moderation, asset.location, exc) from exc
+    _await(services, moderation, asset, job_id)
+    log.info("job started", job_id=job_id)
+
+
+def _await(services: Services, moderation: Moderation, asset: Asset, job_id: str) -> None:
+    """Record that the job runs, and plan the first look at it."""
     now = services.clock.now()
     with write(services.engine) as conn:
         wait = looking.first(services, conn, moderation, asset)
@@ -54,7 +60,6 @@ def start(services: Services, moderation: Moderation) -> None:
         )
     if planned:
         looking.meet(services, moderation, wait)
-    log.info("job started", job_id=job_id)
 
 
 def _reuse(services: Services, moderation: Moderation) -> bool:

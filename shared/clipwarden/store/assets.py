@@ -70,8 +70,7 @@ def record(
     ``ours`` says whether they were stored for this asset; of an object that it had before, that is known already.
     Bytes other than before get a version of their own and are wanted where they are, whatever was decided about the
     bytes before them; a move of those that may be under way is fenced out. Known bytes that are wanted elsewhere are
-    due. Raises MediaChanged where only a version's
-    bytes are meant, and the asset has another one by now.
+    due. Raises MediaChanged where only a version's bytes are meant, and the asset has another one by now.
     """
     found: dict[str, Any] = {
         "bucket": location.bucket,
@@ -84,6 +83,20 @@ def record(
         "placed": Placement.LIBRARY,
         "updated_at": now,
     }
+    there = sa.and_(assets.c.bucket == location.bucket, assets.c.key == location.key)
+    found["ours"] = sa.case((there, assets.c.ours), else_=sa.true() if ours else sa.false())
+    found["md5"] = sa.case((sa.and_(there, assets.c.etag == etag), assets.c.md5), else_=sa.null())
+    statement = sa.update(assets).where(assets.c.id == id).values(**found, **_renewed(etag, now))
+    if only_version is not None:
+        statement = statement.where(assets.c.version == only_version)
+    if (row := conn.execute(statement.returning(assets)).mappings().one_or_none()) is None:
+        raise errors.MediaChanged("other bytes have come in under the asset's name since")
+    moderations.outdate(conn, id, row["version"])
+    return parse(row)
+
+
+def _renewed(etag: str | None, now: datetime) -> dict[str, sa.ColumnElement[Any]]:
+    """Return what changes where the bytes before had another etag, and what little does where they had this one."""
     seconds = int(now.timestamp())
     replaced = {
         "version": sa.case((assets.c.version < seconds, seconds), else_=assets.c.version + 1),
@@ -93,22 +106,12 @@ def record(
         "faults": 0,
         "restored_at": sa.null(),
     }
-    there = sa.and_(assets.c.bucket == location.bucket, assets.c.key == location.key)
-    found["ours"] = sa.case((there, assets.c.ours), else_=sa.true() if ours else sa.false())
-    found["md5"] = sa.case((sa.and_(there, assets.c.etag == etag), assets.c.md5), else_=sa.null())
     anew = assets.c.etag != etag
     # Known bytes that are found where they belong, though wanted elsewhere: they were put there again, or a mover has
     # taken them away since. It is for the next one to find out.
     look = sa.and_(assets.c.wanted != Placement.LIBRARY, assets.c.due_at.is_(None))
     kept = dict(assets.c) | {"due_at": sa.case((look, _moment(now)), else_=assets.c.due_at)}
-    changed = {name: sa.case((anew, value), else_=kept[name]) for name, value in replaced.items()}
-    statement = sa.update(assets).where(assets.c.id == id).values(**found, **changed).returning(assets)
-    if only_version is not None:
-        statement = statement.where(assets.c.version == only_version)
-    if (row := conn.execute(statement).mappings().one_or_none()) is None:
-        raise errors.MediaChanged("other bytes have come in under the asset's name since")
-    moderations.outdate(conn, id, row["version"])
-    return parse(row)
+    return {name: sa.case((anew, value), else_=kept[name]) for name, value in replaced.items()}
 
 
 def want(conn: Connection, id: str, placement: Placement, now: datetime) -> Asset | None:
