@@ -171,11 +171,8 @@ class Producers:
                         resource_type="video",
                         moderation="aws_rek_video",
                         notification_url=self.world.receiver.url,
-                        cloud_name="default",
-                        api_key=self.world.api.key,
-                        api_secret=self.world.api.secret,
-                        upload_prefix=self.world.api.url,
                         timeout=20,
+                        **self.world.api.cloud(),
                     )
                 )
             except (cloudinary.exceptions.BadRequest, cloudinary.exceptions.AuthorizationRequired):

@@ -127,9 +127,7 @@ class Calls:
         return {"notification_url": self.world.receiver.url}
 
     def _cloud(self) -> dict[str, Any]:
-        api = self.world.shelf_api
-        account = {"cloud_name": SHELF, "api_key": api.key, "api_secret": api.secret}
-        return account | {"upload_prefix": api.url, "timeout": 10}
+        return {**self.world.shelf_api.cloud(SHELF), "timeout": 10}
 
     def _sdk(self, send: Callable[[], dict[str, Any]], *, must: bool = False) -> Told:
         try:

@@ -120,10 +120,7 @@ class Producers:
             resource_type="video",
             moderation="aws_rek_video",
             notification_url=self.world.receiver.url,
-            cloud_name="default",
-            api_key=self.world.api.key,
-            api_secret=self.world.api.secret,
-            upload_prefix=self.world.api.url,
+            **self.world.api.cloud(),
         )
         [moderation] = made["moderation"]
         return Sent(door="upload", id=moderation["id"], status=_SHOWN[-1][1])
