@@ -9,11 +9,12 @@ VIDEOS ?= 10000
 MINUTES ?= 30
 RATE ?= 2
 EXAMPLES ?= 2000
+BENCH ?= small-uploads
 REF ?= HEAD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test test-unit fuzz chaos load soak bench audit docs lock archive clean
+.PHONY: help demo run check format test test-unit fuzz chaos load soak bench profile audit docs lock archive clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ soak: $(VENV)/.dev ## send RATE (2) videos a second for MINUTES (30), and check 
 
 bench: $(VENV)/.dev ## measure slots, throughput and memory, up to 20 minutes, and write bench/README.md
 	$(BIN)/python -m bench
+
+profile: $(VENV)/.dev $(VENV)/.spy ## say whose code runs under BENCH (small-uploads; python -m bench.profile --help names all)
+	PATH=$(abspath $(VENV)/spy/bin):$$PATH $(BIN)/python -m bench.profile $(BENCH)
 
 audit: $(VENV)/.audit ## look for known vulnerabilities of what is pinned; 1 where there are, 2 where nobody could be asked
 	PATH=$(abspath $(BIN)):$$PATH tests/tools/audit.sh $(VENV)/audit/bin/pip-audit npm requirements/*.lock tests/sdks/*.lock tests/*/package-lock.json api/clipwarden_api/console/VENDOR
@@ -105,7 +109,12 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* 
 	@tests/tools/rabbitmq.sh $(VENV) || echo 'no RabbitMQ: its tests are skipped, and fail in CI'
 	@touch $@ $(VENV)/.run
 
-# In an environment of its own: what looks at the locks is in none of them.
+# In environments of their own: what looks at the locks, or at processes, is in none of the locks.
+$(VENV)/.spy: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/spy
+	@$(VENV)/spy/bin/pip install --quiet 'py-spy>=0.4,<0.5'
+	@touch $@
+
 $(VENV)/.audit: | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/audit
 	@$(VENV)/audit/bin/pip install --quiet 'pip-audit>=2.10,<3'

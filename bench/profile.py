@@ -1,9 +1,9 @@
-"""Where the processor time of a bench goes: py-spy samples its processes, and this says whose code they ran.
+"""Whose code runs under a bench: py-spy samples its processes, and this says what holds their interpreters.
 
 ``python -m bench.profile small-uploads`` prints two tables for every kind of process: the libraries whose code ran, and
-the functions of clipwarden under which the time was spent. A sample belongs to the innermost frame that is not the
-standard library's; what is done in C counts for who called it. ``--keep`` leaves py-spy's raw samples in a folder, of
-which flame graphs can be drawn.
+the functions of clipwarden under which the time was spent. A sample is what holds the interpreter's lock at a moment:
+digests and files, which give it away, are not in it. It belongs to the innermost frame that is not the standard
+library's. ``--keep`` leaves py-spy's raw samples in a folder, of which flame graphs can be drawn.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def main() -> None:
         for kind in _KINDS:
             profile = read(line for file in folder.glob(f"{kind}-*") for line in file.read_text().splitlines())
             if profile.samples:
-                print(f"\n{kind}: {profile.samples / _RATE:.0f} s of processor time\n\n{profile}")
+                print(f"\n{kind}: {profile.samples / _RATE:.0f} s of the interpreter\n\n{profile}")
 
 
 @contextmanager
@@ -91,7 +91,18 @@ def sampling(folder: Path) -> Iterator[None]:
             for pid, kind in _started():
                 if pid not in samplers:
                     file = folder / f"{kind}-{pid}"
-                    command = [spy, "record", "--pid", str(pid), "--function", "--format", "raw", "--output", str(file)]
+                    command = [
+                        spy,
+                        "record",
+                        "--pid",
+                        str(pid),
+                        "--gil",
+                        "--function",
+                        "--format",
+                        "raw",
+                        "--output",
+                        str(file),
+                    ]
                     samplers[pid] = subprocess.Popen([*command, "--rate", str(_RATE)], stdout=subprocess.DEVNULL)
 
     thread = threading.Thread(target=attach, name="samplers")
