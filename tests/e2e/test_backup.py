@@ -157,9 +157,6 @@ class Installation:
 
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> Database:
-    if shutil.which("sqlite3") is None:
-        (pytest.fail if "CI" in os.environ else pytest.skip)("no sqlite3 for the tests: install it")
-
     def destroy() -> None:
         for each in (tmp_path / "data").glob("clipwarden.db*"):
             each.unlink()
