@@ -1,4 +1,4 @@
-"""Jobs about many of the shelf's moderations, begun as the console begins them."""
+"""Bulk jobs about many of the shelf's moderations, begun as the console begins them."""
 
 import random
 from typing import Any

@@ -204,7 +204,7 @@ def many_at_once(gateway: Gateway, tab: Tab) -> list[str]:
     faults += tab.look("job")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled by ana")).to_be_visible()
-    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_role("link", name="Bulk jobs", exact=True).click()
     faults += tab.look("jobs")
     return faults
 

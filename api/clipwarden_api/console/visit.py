@@ -19,7 +19,7 @@ ROOT = "/console"
 
 _PLACES = (
     ("/", "Queue", Role.READ_ONLY),
-    ("/jobs", "Jobs", Role.SUPERVISOR),
+    ("/jobs", "Bulk jobs", Role.SUPERVISOR),
     ("/policy", "Policy lab", Role.READ_ONLY),
     ("/audit", "Audit trail", Role.SUPERVISOR),
     ("/operations", "Operations", Role.ADMIN),

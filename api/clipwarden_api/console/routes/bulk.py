@@ -8,8 +8,7 @@ from starlette.responses import Response
 from clipwarden import errors, ids
 from clipwarden.people import Role
 from clipwarden.policy import Policy
-from clipwarden.store import bulk as jobs
-from clipwarden.store import queues
+from clipwarden.store import bulk, queues
 from clipwarden.store.bulk import Action, Job
 from clipwarden.store.engine import read, write
 from clipwarden_api.console.filters import Filters
@@ -24,12 +23,12 @@ def ask(visit: Visit) -> Response:
     """Count what is meant, and ask what is to be done about it."""
     filters = Filters.read(visit.asked)
     with read(visit.services.engine) as conn:
-        count = queues.count(conn, filters.search(visit, queue.visible(conn, visit)), limit=jobs.MOST + 1)
+        count = queues.count(conn, filters.search(visit, queue.visible(conn, visit)), limit=bulk.MOST + 1)
     return visit.page(
         "bulk.html",
         filters=filters,
         count=count,
-        most=jobs.MOST,
+        most=bulk.MOST,
         id=ids.new_id(),
         reasons=case.REASONS,
         chosen=visit.asked.text("action") or ("retry" if filters.status == "aborted" else "approve"),
@@ -44,7 +43,7 @@ def begin(visit: Visit) -> Response:
     if not count.isdecimal() or typed != count:
         raise Turned(422, "Type how many there are to confirm. Nothing was done.")
     with write(visit.services.engine) as conn:
-        job = jobs.begin(
+        job = bulk.begin(
             conn,
             filters.search(visit, queue.visible(conn, visit)),
             id=_id(visit.asked.text("job")),
@@ -64,7 +63,7 @@ def listing(visit: Visit) -> Response:
     """Show one's jobs; who sees to what runs, and may see everything, sees everybody's."""
     everybody = visit.may(Role.ADMIN) and visit.user.account_ids is None
     with read(visit.services.engine) as conn:
-        found = jobs.listing(conn, user_id=None if everybody else visit.user.id, limit=_LISTED)
+        found = bulk.listing(conn, user_id=None if everybody else visit.user.id, limit=_LISTED)
     return visit.page("jobs.html", jobs=found, now=visit.services.clock.now())
 
 
@@ -82,12 +81,12 @@ def cancel(visit: Visit) -> Response:
     """Let a job do nothing more; what is done stays."""
     with write(visit.services.engine) as conn:
         job = _named(conn, visit)
-        jobs.cancel(conn, job.id, by=visit.user.name, now=visit.services.clock.now())
+        bulk.cancel(conn, job.id, by=visit.user.name, now=visit.services.clock.now())
     return visit.leads_to(f"/jobs/{job.id}")
 
 
 def _named(conn: Connection, visit: Visit) -> Job:
-    job = jobs.by_id(conn, _id(visit.path["id"]))
+    job = bulk.by_id(conn, _id(visit.path["id"]))
     everybody = visit.may(Role.ADMIN) and visit.user.account_ids is None
     if job is None or not (everybody or job.user_id == visit.user.id):
         raise errors.NotFound("there is no such job")
