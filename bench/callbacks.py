@@ -25,7 +25,7 @@ from typing import Any
 import httpcore
 import sqlalchemy as sa
 
-from bench import postgres, report, site
+from bench import postgres, processes, report, site
 from clipwarden import callback, ids, webhooks
 from clipwarden.egress import Egress
 from clipwarden.moderation import Account, DeliveryStage
@@ -241,25 +241,7 @@ def _memory(database_url: str, url: str, waiting: int) -> dict[str, float]:
 
 def _worker_mb() -> float:
     """Return the memory of the process that works for this one."""
-    return max(
-        (_resident(int(folder.name)) for folder in Path("/proc").glob("[0-9]*") if _is_worker(folder)), default=0
-    )
-
-
-def _is_worker(process: Path) -> bool:
-    try:
-        words = (process / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return b"--child" in words and _descends(int(process.name))
-
-
-def _descends(pid: int) -> bool:
-    while pid > 1:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        if pid == os.getpid():
-            return True
-    return False
+    return max(map(_resident, processes.below("worker", "--child")), default=0)
 
 
 def _resident(pid: int) -> float:

@@ -23,7 +23,7 @@ from typing import Any
 
 from cloudinary.utils import sign_request
 
-from bench import report
+from bench import processes, report
 from clipwarden_local import private_redis
 from clipwarden_local.stack import free_port
 
@@ -197,8 +197,9 @@ def _gateway(folder: Path, redis_url: str) -> Iterator[Server]:
         subprocess.run([*cli, "account", "bench", "--json"], env=env, check=True, capture_output=True).stdout
     )
     secrets = {name: made[name] for name in ("api_key", "api_secret")}
-    with _started([*cli, "api", "--port", str(port)], env, port) as process:
-        yield Server(port=port, pid=_answering(process.pid), secrets=secrets)
+    with _started([*cli, "api", "--port", str(port)], env, port):
+        [answering] = processes.below("api", "--child")
+        yield Server(port=port, pid=answering, secrets=secrets)
 
 
 @contextmanager
@@ -217,12 +218,6 @@ def _started(command: Sequence[str], env: dict[str, str], port: int) -> Iterator
             yield process
         finally:
             process.terminate()
-
-
-def _answering(pid: int) -> int:
-    """Return the process, below a supervisor, that answers."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return next(int(child) for child in children if b"--child" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
 def _answers(port: int) -> bool:

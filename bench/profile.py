@@ -7,7 +7,6 @@ library's. ``--keep`` leaves py-spy's raw samples in a folder, of which flame gr
 """
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import callbacks, gateway, postgres, report, site, throughput
+from bench import callbacks, gateway, postgres, processes, report, site, throughput
 from clipwarden_local.stack import Stack
 
 #: What the command lines of processes of each kind have.
@@ -88,7 +87,7 @@ def sampling(folder: Path) -> Iterator[None]:
 
     def attach() -> None:
         while not over.wait(0.2):
-            for pid, kind in _started():
+            for kind, pid in ((kind, pid) for kind, words in _KINDS.items() for pid in processes.below(*words)):
                 if pid not in samplers:
                     file = folder / f"{kind}-{pid}"
                     command = [
@@ -125,22 +124,6 @@ def read(lines: Iterable[str]) -> Profile:
         frames = [_FRAME.fullmatch(frame) for frame in stack.split(";")]
         profile.add([(frame["function"], frame["file"]) for frame in frames if frame], int(count))
     return profile
-
-
-def _started() -> Iterator[tuple[int, str]]:
-    """Return the processes below this one that are of interest."""
-    parents = {os.getpid()}
-    for folder in sorted(
-        (one for one in Path("/proc").iterdir() if one.name.isdecimal()), key=lambda one: int(one.name)
-    ):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (folder / "cmdline").read_text().split("\0")
-        except (FileNotFoundError, ProcessLookupError):  # It has ended since.
-            continue
-        if parent in parents:
-            parents.add(int(folder.name))
-            yield from ((int(folder.name), kind) for kind, all_ in _KINDS.items() if set(all_) <= set(words))
 
 
 def _library(file: str) -> str | None:
