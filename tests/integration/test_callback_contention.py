@@ -29,6 +29,9 @@ URLS = [f"https://{name}.example/hook" for name in "hcfa"]
 SETTINGS = CallbackSettings(schedule=(100.0,), jitter=0)
 CHANGES, THREADS = 30, 6
 
+#: Elsewhere, whoever may write is alone.
+on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
 
 def _tell(engine: Engine, owner: Account, chance: random.Random) -> None:
     with write(engine) as conn:
@@ -120,10 +123,9 @@ def test_changes_of_endpoints_at_the_same_time_never_wait_for_each_other(engine:
     _nothing_is_lost(engine)
 
 
+@on_postgresql
 def test_a_moderation_that_somebody_holds_keeps_nobody_from_its_callbacks(engine: Engine) -> None:
     """A row that is written twice in one transaction has its references checked again, which locks what it names."""
-    if engine.dialect.name == "sqlite":
-        pytest.skip("who may write is alone there")
     with write(engine) as conn:
         case, owner = _told(conn)
     with write(engine) as human, write(engine) as worker:
@@ -133,9 +135,8 @@ def test_a_moderation_that_somebody_holds_keeps_nobody_from_its_callbacks(engine
             assert tasks.take(worker, first.id, fence=first.fence, now=at(1), until=at(90))
 
 
+@on_postgresql
 def test_an_erasure_and_whoever_hands_out_its_callbacks_do_not_wait_for_each_other(engine: Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        pytest.skip("who may write is alone there")
     with write(engine) as conn:
         case, _ = _told(conn)
 
@@ -153,9 +154,8 @@ def test_an_erasure_and_whoever_hands_out_its_callbacks_do_not_wait_for_each_oth
         erasing.result(10)
 
 
+@on_postgresql
 def test_an_endpoint_that_is_being_made_keeps_nobody_from_the_account_s_callbacks(engine: Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        pytest.skip("who may write is alone there")
     with write(engine) as conn:
         owner = account(conn)
     with write(engine) as human, write(engine) as worker:

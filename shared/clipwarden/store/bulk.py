@@ -137,7 +137,7 @@ def items(conn: Connection, job_id: str, *, limit: int) -> list[Item]:
 
 def hold(conn: Connection, job: Job) -> Job | None:
     """Return the job as it is, locked; ``None`` where it is not ours any more, or was cancelled."""
-    held = sa.select(_c.id).where(_c.id == job.id, _c.fence == job.fence).with_for_update()
+    held = sa.select(_c.id).where(_c.id == job.id, _c.fence == job.fence).with_for_update(key_share=True)
     return by_id(conn, job.id) if conn.execute(held).one_or_none() is not None else None
 
 

@@ -74,7 +74,7 @@ def by_link(conn: Connection, token: str, *, now: datetime) -> User | None:
     """Return whose link this is, while it is good."""
     good = (_c.link_hash == digest(token), _c.link_until > now, _c.disabled.is_(False))
     # Of two who follow one link at once, the second finds that it is used up.
-    row = conn.execute(sa.select(users).where(*good).with_for_update()).mappings().one_or_none()
+    row = conn.execute(sa.select(users).where(*good).with_for_update(key_share=True)).mappings().one_or_none()
     return _parse(conn, row) if row is not None else None
 
 
