@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from clipwarden import ids
-from clipwarden.moderation import Account, Asset, Kind, Moderation, Stage, Status
+from clipwarden.moderation import BY_POLICY, Account, Asset, Kind, Moderation, Stage, Status
 from clipwarden.store import accounts, assets, leases, moderations, schema
 from clipwarden.store.endpoint_states import Limits
 
@@ -19,6 +20,8 @@ LIMITS = Limits(
     longest_pause=timedelta(seconds=25),
     patience=timedelta(days=5),
 )
+
+VERDICT = {"status": "rejected", "reasons": [{"category": "violence", "confidence": 97.25}]}
 
 #: The time at which everything in these tests begins.
 START = datetime(2026, 3, 1, 12, 0, 0, 250_001, tzinfo=UTC)
@@ -75,3 +78,16 @@ def moderation(
     if pool is not None:
         leases.amend(conn, schema.moderations, made.id, fence=made.fence, now=now, pool=pool)
     return made
+
+
+def decide(conn: Connection, row: Moderation, **changes: Any) -> bool:
+    """Decide as the rules do, unless told otherwise."""
+    ruled = {"status": Status.REJECTED, "verdict": VERDICT, "decided_by": BY_POLICY, "now": at(60)}
+    return moderations.decide(conn, row, **{**ruled, "error_code": None, "error_reason": None, **changes})
+
+
+def present(conn: Connection, id: str) -> Moderation:
+    """Return a moderation as it is now."""
+    row = moderations.by_id(conn, id)
+    assert row is not None
+    return row

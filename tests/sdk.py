@@ -2,13 +2,12 @@
 
 # mypy: allow-untyped-calls
 
-import urllib.error
-import urllib.request
 from typing import Any
 
 from cloudinary import api, uploader
 
 from fixtures.gateway import Gateway
+from viewing import seen_at
 
 VIDEO = {"resource_type": "video"}
 
@@ -26,10 +25,4 @@ def shown(gateway: Gateway, public_id: str, **options: Any) -> dict[str, Any]:
 
 def bytes_at(url: str, gateway: Gateway) -> bytes | None:
     """Return what viewers are given under a URL, or ``None`` where they are given nothing."""
-    try:
-        with urllib.request.urlopen(gateway.url + url.partition("8080")[2]) as answer:
-            content: bytes = answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return None
-    return content
+    return seen_at(gateway.url + url.partition("8080")[2])

@@ -1,11 +1,8 @@
 """Witnesses: a human who decides now and then, and a viewer who tries to see what was rejected."""
 
 import contextlib
-import http.client
 import random
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +12,7 @@ from clipwarden import errors
 from clipwarden.moderation import Account, Asset, Moderation, Placement, Stage, Status
 from clipwarden.store import assets, moderations, schema
 from clipwarden.store.engine import read
+from viewing import seen_at
 
 _LOOK_EVERY = 0.3
 
@@ -108,13 +106,4 @@ def on_shelf(world: World) -> list[Asset]:
 def serves(world: World, asset: Asset, account: Account | None = None) -> bytes | None:
     """Return what the public URL of an asset gives, if it gives anything; raises OSError where it breaks off."""
     name = (account or world.account).name
-    url = f"{world.api.url}/{name}/video/upload/{asset.public_id}.mp4"
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            content: bytes = answer.read()
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return None
-    except http.client.HTTPException as exc:  # Whoever served it was killed.
-        raise ConnectionError(str(exc)) from exc
-    return content
+    return seen_at(f"{world.api.url}/{name}/video/upload/{asset.public_id}.mp4")

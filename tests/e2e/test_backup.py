@@ -6,8 +6,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from clipwarden_local.stack import REGION, Options, Stack, free_port
 from fixtures.clips import Clips
 from fixtures.postgres import Server
 from living import family_of, runs
+from viewing import seen_at
 from waiting import eventually
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
@@ -146,13 +145,7 @@ class Installation:
         kept = self.stack.secrets()
         cloud = {"cloud_name": "default", "api_key": kept.api_key, "api_secret": kept.api_secret}
         url = ask(name, resource_type="video", upload_prefix=self.stack.gateway_url, **cloud)["secure_url"]
-        try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                content: bytes = answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return None
-        return content
+        return seen_at(url)
 
 
 @pytest.fixture

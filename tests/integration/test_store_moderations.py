@@ -24,22 +24,9 @@ from clipwarden.moderation import (
 )
 from clipwarden.store import assets, leases, moderations, schema
 from clipwarden.store.engine import read, write
-from records import START, account, asset, at, moderation
+from records import START, VERDICT, account, asset, at, decide, moderation, present
 
 UNDER_WAY = (*SLOT_STAGES, Stage.COLLECTING, Stage.JUDGING)
-VERDICT = {"status": "rejected", "reasons": [{"category": "violence", "confidence": 97.25}]}
-
-
-def decide(conn: Connection, row: Moderation, **changes: Any) -> bool:
-    """Decide as the rules do, unless told otherwise."""
-    ruled = {"status": Status.REJECTED, "verdict": VERDICT, "decided_by": BY_POLICY, "now": at(60)}
-    return moderations.decide(conn, row, **{**ruled, "error_code": None, "error_reason": None, **changes})
-
-
-def present(conn: Connection, id: str) -> Moderation:
-    row = moderations.by_id(conn, id)
-    assert row is not None
-    return row
 
 
 def test_what_is_accepted_can_be_found_as_it_was_given(engine: Engine) -> None:

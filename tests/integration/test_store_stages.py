@@ -4,26 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
-from clipwarden.moderation import BY_POLICY, Moderation, Stage, Status
+from clipwarden.moderation import Stage, Status
 from clipwarden.store import leases, moderations, schema
 from clipwarden.store.engine import write
-from records import at, moderation
-
-VERDICT = {"status": "rejected", "reasons": [{"category": "violence", "confidence": 97.25}]}
-
-
-def decide(conn: Connection, row: Moderation, **changes: Any) -> bool:
-    """Decide as the rules do, unless told otherwise."""
-    ruled = {"status": Status.REJECTED, "verdict": VERDICT, "decided_by": BY_POLICY, "now": at(60)}
-    return moderations.decide(conn, row, **{**ruled, "error_code": None, "error_reason": None, **changes})
-
-
-def present(conn: Connection, id: str) -> Moderation:
-    row = moderations.by_id(conn, id)
-    assert row is not None
-    return row
+from records import at, decide, moderation, present
 
 
 def test_stages_are_counted_but_for_the_last_with_what_is_there_for_longest(engine: Engine) -> None:
