@@ -5,11 +5,12 @@ generous for a while is better than a gateway that stands still.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerHour
 from limits.errors import StorageError
@@ -22,6 +23,8 @@ from clipwarden.settings import Settings
 from clipwarden_api.refusals import Refusal
 
 log = logs.logger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds that Redis gets to answer, and for which it is left alone when it has not.
 _PATIENCE, _PAUSE = 1.0, 5.0
@@ -65,32 +68,41 @@ class Allowances:
         self._ourselves: Storage = MemoryStorage()
         self._alone_until = 0.0
 
-    def spend(self, account_id: str, what: Allowed) -> Allowance:
+    def count(self, account_id: str, what: Allowed) -> Allowance:
         """Count one and return what is left; raises Refusal where nothing was."""
-        if self._everybody is not None and time.monotonic() >= self._alone_until:
-            try:
-                return self._spend(self._everybody, account_id, what)
-            except StorageError as exc:
-                log.warning("calls are counted by this process alone", reason=str(exc.storage_error))
-                self._alone_until = time.monotonic() + _PAUSE
-        return self._spend(self._ourselves, account_id, what)
+        self.spend(account_id, what)
+        return self.left(account_id, what)
+
+    def spend(self, account_id: str, what: Allowed) -> None:
+        """Count one; raises Refusal where nothing was left."""
+        item = self._items[what]
+        if self._ask(lambda limiter: limiter.hit(item, account_id)):
+            return
+        left = self.left(account_id, what)
+        message = (
+            f"Rate limit exceeded: {item.amount} {what} per hour are allowed, again from {left.resets_at:%H:%M} UTC"
+        )
+        raise Refusal(420, message, headers=left.headers())
+
+    def left(self, account_id: str, what: Allowed) -> Allowance:
+        """Return what is left."""
+        item = self._items[what]
+        window = self._ask(lambda limiter: limiter.get_window_stats(item, account_id))
+        resets_at = datetime.fromtimestamp(window.reset_time, UTC)
+        return Allowance(limit=item.amount, remaining=window.remaining, resets_at=resets_at)
 
     def together(self) -> bool | None:
         """Say whether all processes count together now; ``None`` where they are not to."""
         return None if self._everybody is None else self._everybody.check()
 
-    def _spend(self, storage: Storage, account_id: str, what: Allowed) -> Allowance:
-        item, limiter = self._items[what], FixedWindowRateLimiter(storage)
-        granted = limiter.hit(item, account_id)
-        window = limiter.get_window_stats(item, account_id)
-        resets_at = datetime.fromtimestamp(window.reset_time, UTC)
-        left = Allowance(limit=item.amount, remaining=window.remaining, resets_at=resets_at)
-        if not granted:
-            message = (
-                f"Rate limit exceeded: {item.amount} {what} per hour are allowed, again from {resets_at:%H:%M} UTC"
-            )
-            raise Refusal(420, message, headers=left.headers())
-        return left
+    def _ask(self, question: Callable[[FixedWindowRateLimiter], T]) -> T:
+        if self._everybody is not None and time.monotonic() >= self._alone_until:
+            try:
+                return question(FixedWindowRateLimiter(self._everybody))
+            except StorageError as exc:
+                log.warning("calls are counted by this process alone", reason=str(exc.storage_error))
+                self._alone_until = time.monotonic() + _PAUSE
+        return question(FixedWindowRateLimiter(self._ourselves))
 
 
 def _shared(url: str, namespace: str) -> Storage:

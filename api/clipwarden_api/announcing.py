@@ -6,8 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from clipwarden import callback, ids, telling
-from clipwarden.moderation import Asset
-from clipwarden.store import library
+from clipwarden.moderation import Asset, Moderation
 from clipwarden_api import rendering
 from clipwarden_api.credentials import Caller
 
@@ -15,12 +14,18 @@ UPLOAD = "upload"
 
 
 def uploaded(
-    conn: Connection, caller: Caller, asset: Asset, named: Sequence[str], *, public_url: str, now: datetime
+    conn: Connection,
+    caller: Caller,
+    asset: Asset,
+    present: Sequence[Moderation],
+    named: Sequence[str],
+    *,
+    public_url: str,
+    now: datetime,
 ) -> None:
     """Have told what the uploader is answered, in the transaction that stores the asset."""
     if not telling.anybody(conn, caller.account, UPLOAD, named):
         return
-    present = library.moderations_of(conn, [asset.id])[asset.id]
     answer = rendering.uploaded(caller, asset, present, public_url=public_url)
     body = callback.upload_body(caller.account, answer, request_id=ids.new_id().replace("-", ""), triggered_at=now)
     telling.tell(conn, caller.account, {UPLOAD: body}, named=named, now=now, asset_id=asset.id)

@@ -38,9 +38,7 @@ class Asked:
 
     public_id: str
     type: str
-    tags: tuple[str, ...]
-    context: dict[str, str]
-    described: dict[str, Any]
+    described: dict[str, Any]  #: The columns that say what the asset is called and belongs to, tags and context too.
     moderation: tuple[str, ...]
     notification_urls: tuple[str, ...]
     overwrite: bool
@@ -69,9 +67,9 @@ def read(form: Parameters, account: Account, preset: Preset | None, *, signed: b
     return Asked(
         public_id=_public_id(merged, filename),
         type=kind,
-        tags=tuple(dict.fromkeys(merged.texts("tags"))),
-        context=pairs(merged.text("context")),
         described={
+            "tags": list(dict.fromkeys(merged.texts("tags"))),
+            "context": pairs(merged.text("context")),
             "original_filename": filename,
             "display_name": merged.text("display_name"),
             "asset_folder": merged.text("asset_folder") or merged.text("folder"),

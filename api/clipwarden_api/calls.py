@@ -78,7 +78,7 @@ def authorised(services: Services, request: Request, values: Values, *, lenient:
 
 def _admitted(services: Services, request: Request) -> tuple[Caller, Allowance]:
     caller = _by_secret(services, request)
-    return caller, services.allowances.spend(caller.account.id, Allowed.CALLS)
+    return caller, services.allowances.count(caller.account.id, Allowed.CALLS)
 
 
 def _by_secret(services: Services, request: Request) -> Caller:

@@ -29,7 +29,7 @@ def complete(services: Services, caller: Caller, upload: Upload) -> dict[str, An
     if (there := asset(services, caller, upload)) is not None:
         return uploading.answer(services, caller, there)
     stored = services.media.complete(upload.target, upload.token, upload.parts)
-    file = File(name=asked["filename"], stored=stored, sha256=None, md5=None)
+    file = File(name=asked["filename"], stored=stored, sha256=None, md5=None, leftover=None)
     form = Parameters(values=asked["values"], file=file)
     try:
         return uploading.upload(services, caller, asked["wanted"], form, signed=asked["signed"], upload_row=upload.id)

@@ -18,6 +18,7 @@ class File:
     stored: Stored
     sha256: str | None  #: Unknown for a file that came in chunks, like its MD5.
     md5: str | None
+    leftover: str | None  #: The row that has the bytes deleted unless an asset claims them; ``None`` for chunks.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

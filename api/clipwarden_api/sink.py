@@ -72,6 +72,11 @@ class Sink:
         self._stored: Stored | None = None
         self._entered = self._storing = self._ended = False
 
+    @property
+    def target(self) -> Location:
+        """Return where the file goes."""
+        return self._target
+
     async def write(self, data: bytes | bytearray) -> None:
         """Take some bytes; waits while the store is slower than the client."""
         self._count += len(data)

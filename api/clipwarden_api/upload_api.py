@@ -67,9 +67,16 @@ async def _upload(request: Request) -> Response:
             await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.UPLOADS)
         file = None
         if found.file is not None:
+            leftover = await run_in_threadpool(uploading.foresee, services, found.file.target)
             received = await found.file.finish()
             assert received.stored is not None  # noqa: S101 # it was no session's
-            file = File(name=began[0], stored=received.stored, sha256=received.sha256, md5=received.md5)
+            file = File(
+                name=began[0],
+                stored=received.stored,
+                sha256=received.sha256,
+                md5=received.md5,
+                leftover=leftover,
+            )
         asked = Parameters(values=found.fields, file=file)
         answer = await run_in_threadpool(uploading.upload, services, caller, wanted, asked, signed=signed)
     return JSONResponse(answer)

@@ -12,11 +12,11 @@ from clipwarden.media.fingerprint import Digesting, fingerprint
 from clipwarden.media.prober import Looked
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Account, Asset, Location, Moderation, ResourceType
-from clipwarden.store import library, moderations, presets, uploads
+from clipwarden.store import leftovers, library, moderations, presets, uploads
 from clipwarden.store.engine import read, write
 from clipwarden_api import announcing, asking, rendering
 from clipwarden_api.credentials import Caller
-from clipwarden_api.parameters import Parameters
+from clipwarden_api.parameters import File, Parameters
 from clipwarden_api.refusals import Refusal, bad, not_found
 from clipwarden_api.services import Services
 from clipwarden_api.sink import Session, Sink
@@ -36,7 +36,7 @@ _PICTURES = {
 class _Arrived:
     resource_type: ResourceType
     bytes: library.Bytes
-    fresh: bool  #: Whether the bytes were stored by this request, and go if it is refused.
+    leftover: str | None  #: The row that has the bytes deleted unless they are claimed, if this request stored them.
 
 
 class AlreadyAsset(Exception):
@@ -55,8 +55,8 @@ def upload(
         return _upload(services, caller, wanted, form, signed=signed, upload_row=upload_row)
     except (Refusal, errors.PermanentError):
         # Any other failure may have come after the commit: then the bytes are the asset's.
-        if form.file is not None and form.file.sha256 is not None:
-            services.media.delete(form.file.stored.location)
+        if form.file is not None and form.file.leftover is not None:
+            _discard(services, form.file.stored.location, form.file.leftover)
         raise
 
 
@@ -74,17 +74,18 @@ def _upload(
         if upload_row is not None:
             _disown(services, upload_row, there)
         if form.file is not None:
-            services.media.delete(form.file.stored.location)
+            _discard(services, form.file.stored.location, form.file.leftover)
         return answer(services, caller, there) | {"existing": True}
     arrived = _take(services, wanted, form)
     try:
         asked.require_format(arrived.resource_type, arrived.bytes.format)
-        asset, overwritten = _accept(services, caller, asked, arrived, upload_row)
+        asset, present, overwritten = _accept(services, caller, asked, arrived, upload_row)
     except (Refusal, errors.PermanentError):
-        if arrived.fresh:
-            services.media.delete(arrived.bytes.stored.location)
+        if arrived.leftover is not None:
+            _discard(services, arrived.bytes.stored.location, arrived.leftover)
         raise
-    return answer(services, caller, asset) | ({"overwritten": True} if overwritten else {})
+    told = rendering.uploaded(caller, asset, present, public_url=services.public_url)
+    return told | ({"overwritten": True} if overwritten else {})
 
 
 def explicit(services: Services, caller: Caller, wanted: str, form: Parameters) -> dict[str, Any]:
@@ -129,27 +130,29 @@ def named(resource_type: str, form: Parameters) -> library.Name:
 
 def _accept(
     services: Services, caller: Caller, asked: asking.Asked, arrived: _Arrived, upload_row: str | None
-) -> tuple[Asset, bool]:
+) -> tuple[Asset, list[Moderation], bool]:
+    """Return the asset, its moderations, and whether it had other bytes before."""
     now = services.clock.now()
     with write(services.engine) as conn:
         name = asked.name(arrived.resource_type)
         asset, there = library.store(conn, caller.account.id, name, arrived.bytes, now=now, **asked.described)
-        asset = library.describe(conn, asset, now=now, tags=list(asked.tags), context=asked.context)
         requests = asking.requests(asset, asked.moderation, asked.notification_urls, now=now)
         made = moderations.accept_all(conn, requests, now=now)
         if upload_row is not None and not uploads.become(conn, upload_row, asset.id, now=now):
             raise AlreadyAsset
-        named = asked.notification_urls
-        announcing.uploaded(conn, caller, asset, named, public_url=services.public_url, now=now)
+        if arrived.leftover is not None and not leftovers.claim(conn, arrived.leftover):
+            raise bad("The upload has taken too long: send the file again")
+        present, named = [one for one, _ in made], asked.notification_urls
+        announcing.uploaded(conn, caller, asset, present, named, public_url=services.public_url, now=now)
     tracing.accepted(*(one.id for one, new in made if new))
     log.info("asset stored", account=caller.account.name, asset_id=asset.id, bytes=asset.bytes)
-    return asset, there
+    return asset, present, there
 
 
 def answer(services: Services, caller: Caller, asset: Asset) -> dict[str, Any]:
     """Return what Cloudinary's upload answers of an asset."""
     with read(services.engine) as conn:
-        present: list[Moderation] = library.moderations_of(conn, [asset.id])[asset.id]
+        present = library.moderations_of(conn, [asset.id])[asset.id]
     return rendering.uploaded(caller, asset, present, public_url=services.public_url)
 
 
@@ -202,33 +205,49 @@ def sink(services: Services, target: Location, *, limit: int, session: Session |
 
 def place(services: Services) -> Location:
     """Return where a new asset's bytes belong."""
-    with read(services.engine) as conn:
-        bucket = placing.home(conn, services.quotas, services.settings.media.bucket)
+    bucket = placing.home(services.engine, services.quotas, services.settings.media.bucket)
     return Location(bucket=bucket, key=f"videos/{ids.new_id()}")
+
+
+def foresee(services: Services, target: Location) -> str:
+    """Let bytes that are about to be stored go again, should this process die before they are an asset's."""
+    with write(services.engine) as conn:
+        return leftovers.foresee(conn, target, now=services.clock.now())
+
+
+def _discard(services: Services, location: Location, leftover: str | None) -> None:
+    """Delete what was stored for nothing; whoever dies on the way leaves the rest to the leftover's row."""
+    services.media.delete(location)
+    if leftover is not None:
+        with write(services.engine) as conn:
+            leftovers.claim(conn, leftover)
 
 
 def _take(services: Services, wanted: str, form: Parameters) -> _Arrived:
     """Return what came in; what was stored for it is deleted where it is refused."""
-    if form.file is not None and form.file.sha256 is not None:
-        return _kept(services, wanted, form.file.stored, form.file.sha256, form.file.md5)
+    if form.file is not None and form.file.leftover is not None:
+        return _kept(services, wanted, form.file)
     if form.file is not None:  # It came in chunks: who receives those knows whether the bytes may go.
-        return _known(services, wanted, form.file.stored, ours=True)
+        return _known(services, wanted, form.file.stored, form.file)
     source = _source(services, form)
     if isinstance(source, Location):
-        return _known(services, wanted, services.media.head(source), ours=False)
+        return _known(services, wanted, services.media.head(source))
     with tempfile.TemporaryFile() as spool:
         _fetch(services, source, spool)
         spool.seek(0)
         digesting = Digesting(spool)
-        stored = services.media.put(place(services), digesting.buffered())
-    return _kept(services, wanted, stored, digesting.hexdigest(), digesting.md5())
+        target = place(services)
+        leftover = foresee(services, target)
+        stored = services.media.put(target, digesting.buffered())
+    file = File(name="", stored=stored, sha256=digesting.hexdigest(), md5=digesting.md5(), leftover=leftover)
+    return _kept(services, wanted, file)
 
 
-def _kept(services: Services, wanted: str, stored: Stored, sha256: str, md5: str | None) -> _Arrived:
+def _kept(services: Services, wanted: str, file: File) -> _Arrived:
     try:
-        return _known(services, wanted, stored, sha256=sha256, md5=md5, ours=True)
+        return _known(services, wanted, file.stored, file)
     except BaseException:
-        services.media.delete(stored.location)
+        _discard(services, file.stored.location, file.leftover)
         raise
 
 
@@ -246,23 +265,21 @@ def _picture(beginning: bytes) -> str | None:
     return next((name for magic, name in _PICTURES.items() if beginning.startswith(magic)), None)
 
 
-def _known(
-    services: Services, wanted: str, stored: Stored, *, ours: bool, sha256: str | None = None, md5: str | None = None
-) -> _Arrived:
-    """Look what came in: a video is probed, and refused when it cannot be analysed."""
+def _known(services: Services, wanted: str, stored: Stored, file: File | None = None) -> _Arrived:
+    """Look what came in: a video is probed, and refused when it cannot be analysed; without a file it is a user's."""
     with services.media.open(stored.location, start=0, end=16) as beginning:
         picture = _picture(beginning.read(16))
     kind, looked, file_format = _looked_at(services, wanted, stored, picture)
     arrived = library.Bytes(
         stored=stored,
-        fingerprint=fingerprint(stored, sha256),
+        fingerprint=fingerprint(stored, file.sha256 if file is not None else None),
         facts=looked.facts if looked is not None else None,
         format=file_format,
-        ours=ours,
-        md5=md5,
+        ours=file is not None,
+        md5=file.md5 if file is not None else None,
         poster=looked.poster if looked is not None else None,
     )
-    return _Arrived(resource_type=kind, bytes=arrived, fresh=ours and sha256 is not None)
+    return _Arrived(resource_type=kind, bytes=arrived, leftover=file.leftover if file is not None else None)
 
 
 def _looked_at(

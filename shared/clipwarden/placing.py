@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from clipwarden import errors
 from clipwarden.moderation import Asset, Location
 from clipwarden.settings import PoolSettings, QuotaSettings, Settings
 from clipwarden.store import pools
+from clipwarden.store.engine import read
 
 #: Slots where nobody says otherwise.
 SLOTS = 20
@@ -48,9 +49,13 @@ def pool_of(conn: Connection, quotas: Mapping[str, PoolSettings], bucket: str) -
     return pools.soonest(conn, readers)
 
 
-def home(conn: Connection, quotas: Mapping[str, PoolSettings], default: str) -> str:
+def home(engine: Engine, quotas: Mapping[str, PoolSettings], default: str) -> str:
     """Return the bucket for a new video: the first of the pool that will be free first, or else the default."""
-    return bucket_of(quotas[pools.soonest(conn, list(quotas))], default)
+    if len(quotas) == 1:
+        [pool] = quotas.values()
+        return bucket_of(pool, default)
+    with read(engine) as conn:
+        return bucket_of(quotas[pools.soonest(conn, list(quotas))], default)
 
 
 def bucket_of(pool: PoolSettings, default: str) -> str:

@@ -16,7 +16,7 @@ from chaos.producers import Producers, Sent
 from chaos.shelf import Shelf
 from chaos.shelf_checks import ShelfChecker
 from chaos.witnesses import Witnesses, serves
-from chaos.world import SLOTS, World
+from chaos.world import BUCKET, SLOTS, World
 from clipwarden import labels
 from clipwarden.media.opening import open_store
 from clipwarden.moderation import BY_POLICY, Asset, DeliveryStage, Moderation, Placement, Stage, Status
@@ -192,6 +192,8 @@ class Checker:
         for asset in every:
             mine = asset.account_id == self.world.account.id
             self.broken += places.broken(self.world, asset, sent.get(asset.public_id) if mine else None)
+        assert self.world.settings.media.root is not None
+        self.broken += places.strays(self.world.engine, self.world.settings.media.root / BUCKET)
         self.figures["in_quarantine"] = sum(one.placed is Placement.QUARANTINE for one in every)
 
     def _nobody_waited_for_each_other(self) -> None:

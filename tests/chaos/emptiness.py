@@ -7,7 +7,8 @@ from chaos.world import Plan
 
 #: Seconds of torment from which on most of it, and all of it, must have happened.
 LONG, LONGER = 30.0, 60.0
-_WORKS = ("upload", "upload of an object", "submit", "explicit", "rename", "delete", "override")
+#: What must have been done on the shelf.
+WORKS = ("upload", "upload of an object", "submit", "explicit", "rename", "delete", "override")
 
 
 def empty(plan: Plan, figures: Mapping[str, Any], struck: Mapping[str, int]) -> list[str]:
@@ -25,5 +26,5 @@ def empty(plan: Plan, figures: Mapping[str, Any], struck: Mapping[str, int]) -> 
         "something was struck": sum(struck.values()),
     }
     if plan.seconds >= LONGER:
-        happened |= {f"{work} was done on the shelf": shelf.get(f"{work}: done", 0) for work in _WORKS}
+        happened |= {f"{work} was done on the shelf": shelf.get(f"{work}: done", 0) for work in WORKS}
     return [f"nothing is proved: it never happened that {what}" for what, count in happened.items() if not count]

@@ -1,9 +1,13 @@
-"""The places: at rest, bytes are where they are wanted, whole, and nowhere else."""
+"""The places: at rest, bytes are where they are wanted, whole, and nowhere else, and all that is stored is known."""
 
 import hashlib
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from chaos.world import World
-from clipwarden import errors, placing
+from clipwarden import errors, ids, placing
 from clipwarden.media.opening import open_store
 from clipwarden.media.store import MediaStore
 from clipwarden.moderation import Asset, Location, Placement
@@ -37,6 +41,15 @@ def broken(world: World, asset: Asset, sha256: str | None) -> list[str]:
         wrong.append(f"{name} is in the {asset.wanted} with other bytes than were sent")
     [(elsewhere, location)] = found.items()
     return wrong + ([f"{name} is in the {elsewhere}, too"] if media.exists(location) else [])
+
+
+def strays(engine: Engine, bucket: Path) -> list[str]:
+    """Return what gateways have stored below a folder, and nothing tells of: nobody would ever serve or delete it."""
+    stored = {path.name for path in (bucket / "videos").iterdir() if ids.read(path.name) is not None}
+    telling = (schema.assets, schema.asset_versions, schema.leftovers, schema.uploads)
+    with read(engine) as conn:
+        known = set(conn.execute(sa.union(*(sa.select(table.c.key) for table in telling))).scalars())
+    return [f"videos/{name} is nobody's, and nothing deletes it" for name in stored if f"videos/{name}" not in known]
 
 
 def _places(world: World, asset: Asset) -> dict[Placement, Location]:

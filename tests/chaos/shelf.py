@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaos import shelf_bulk
+from chaos.emptiness import WORKS
 from chaos.history import History
 from chaos.human import VERDICTS, Answer, Human
 from chaos.shelf_calls import POLICIES, Calls
@@ -23,7 +24,9 @@ from clipwarden.store import moderations
 from clipwarden.store.engine import read
 
 NAMES = tuple(f"shelf-{number}" for number in range(6))
-_THREADS, _PACE, _PEACE = 4, 0.2, 10.0
+_THREADS, _PACE = 4, 0.2
+#: Seconds of work in peace, and how many it may become until all that proves something was done.
+_PEACE, _LONGEST = 10.0, 60.0
 #: Of those that were accepted last, so many are decided about.
 _LAST = 30
 
@@ -37,6 +40,7 @@ class Shelf:
     history: History = field(default_factory=History)
     done: Counter[str] = field(default_factory=Counter)  #: What was answered, by what was asked.
     faults: list[str] = field(default_factory=list)
+    peaceful: bool = False  #: Whether nothing torments any more.
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -53,12 +57,18 @@ class Shelf:
 
     def stop(self) -> None:
         """Work on in peace for a while, so that there is something to look at; then wait for what is under way."""
-        time.sleep(_PEACE)
+        self.peaceful, began = True, time.monotonic()
+        while (now := time.monotonic()) < began + _PEACE or (self.undone() and now < began + _LONGEST):
+            time.sleep(_PACE)
         self._stop.set()
         for thread in self._threads:
             thread.join(60)
             if thread.is_alive():
                 self.faults.append(f"{thread.name} never got an answer")
+
+    def undone(self) -> set[str]:
+        """Return what must have been done, and was not yet."""
+        return {work for work in WORKS if not self.done[f"{work}: {Answer.DONE}"]}
 
     def _run(self, turn: "Turn") -> None:
         try:
@@ -79,8 +89,11 @@ class Turn:
     chance: random.Random
 
     def take(self) -> None:
-        """Do one thing, chosen by chance, to a name, a video or a moderation."""
-        [(name, work, _)] = self.chance.choices(_WORKS, [often for _, _, often in _WORKS])
+        """Do one thing, chosen by chance, to a name, a video or a moderation; in peace rather what was never done."""
+        works = _WORKS
+        if self.shelf.peaceful and self.chance.random() < 0.5 and (undone := self.shelf.undone()):
+            works = tuple(one for one in _WORKS if one[0] in undone)
+        [(name, work, _)] = self.chance.choices(works, [often for _, _, often in works])
         try:
             answer = work(self)
         except errors.StoreUnavailable:  # The harness looks past the proxies; the database itself is away.

@@ -3,6 +3,7 @@
 # mypy: allow-untyped-calls
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import pytest
 import sqlalchemy as sa
 from cloudinary import api, uploader
 
-from clipwarden import ids
+from chaos import places
+from clipwarden import errors, ids
 from clipwarden.media.s3 import build_client
 from clipwarden.moderation import Location, Stage
 from clipwarden.settings import MediaSettings
-from clipwarden.store import schema
+from clipwarden.store import leases, leftovers, library, schema
 from clipwarden.store.engine import read, write
 from fixtures.gateway import Gateway, serving_gateway
-from sdk import VIDEO, bytes_at, upload
+from sdk import VIDEO, bytes_at, shown, upload
 from waiting import eventually
 
 
@@ -49,6 +51,10 @@ def quarantine(gateway: Gateway, answer: dict[str, Any]) -> Location:
     """Return where a video's bytes are while it is rejected."""
     key = f"quarantine/{ids.read(answer['asset_id'])}/{answer['version']}"
     return Location(bucket=gateway.services.settings.media.bucket, key=key)
+
+
+def unanswered(*_: Any, **__: Any) -> Any:
+    raise errors.StoreUnavailable("the database does not answer")
 
 
 def reject(gateway: Gateway, answer: dict[str, Any]) -> Location:
@@ -139,6 +145,51 @@ def test_an_overwritten_users_object_and_a_backup_stay(gateway: Gateway) -> None
     assert gateway.services.media.exists(there)
     [kept] = api.resource("film", versions=True, **VIDEO, **gateway.cloud)["versions"]
     assert kept["restorable"]
+
+
+def test_bytes_that_came_in_for_no_asset_go_in_a_while(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(library, "store", unanswered)
+        with pytest.raises(cloudinary.exceptions.Error):
+            upload(gateway, "film")
+    [unclaimed] = stored(gateway)
+    assert places.strays(gateway.services.engine, unclaimed.parents[1]) == []
+    answer = upload(gateway, "film", "rotated")
+    assert left(gateway) == 1
+    later(gateway)
+    eventually(lambda: left(gateway) == 0)
+    assert unclaimed not in stored(gateway)
+    assert bytes_at(answer["url"], gateway) == gateway.pipeline.clips("rotated").read_bytes()
+
+
+def test_bytes_that_are_being_deleted_become_no_asset(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    foresee = leftovers.foresee
+
+    def too_late(conn: sa.Connection, location: Location, *, now: datetime) -> str:
+        id = foresee(conn, location, now=now)
+        assert leases.take(conn, schema.leftovers, id, fence=0, until=now) is not None
+        return id
+
+    monkeypatch.setattr(leftovers, "foresee", too_late)
+    with pytest.raises(cloudinary.exceptions.BadRequest, match="send the file again"):
+        upload(gateway, "film")
+    with pytest.raises(cloudinary.exceptions.NotFound):
+        shown(gateway, "film")
+    assert stored(gateway) == []
+
+
+def test_bytes_that_nothing_tells_of_are_found(gateway: Gateway) -> None:
+    upload(gateway, "film")
+    [mine] = stored(gateway)
+    (mine.parent / ids.new_id()).write_bytes(b"nobody's")
+    [stray] = places.strays(gateway.services.engine, mine.parents[1])
+    assert mine.name not in stray
+
+
+def test_nothing_is_left_of_an_upload_that_is_refused(gateway: Gateway) -> None:
+    with pytest.raises(cloudinary.exceptions.BadRequest):
+        upload(gateway, "film", allowed_formats="webm")
+    assert (stored(gateway), left(gateway)) == ([], 0)
 
 
 def test_bytes_that_a_producer_overwrites_go_too_and_what_is_needed_stays(gateway: Gateway) -> None:

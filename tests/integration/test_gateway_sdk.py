@@ -15,8 +15,8 @@ import cloudinary.utils
 import pytest
 from cloudinary import exceptions
 
-from clipwarden import errors
-from clipwarden.store import accounts, library, moderations, presets
+from clipwarden import errors, tracing
+from clipwarden.store import accounts, moderations, presets
 from clipwarden.store.engine import read, write
 from clipwarden_local.analysis.scripted import Script
 from fixtures.gateway import Gateway
@@ -289,7 +289,7 @@ def test_bytes_whose_upload_may_have_been_committed_are_never_deleted(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(library, "moderations_of", _unavailable)
+        broken.setattr(tracing, "accepted", _unavailable)  # What comes right after the commit.
         with pytest.raises(exceptions.GeneralError, match="Temporarily unavailable"):
             upload(gateway, public_id="kept")
     status, content = bytes_at(shown(gateway, "kept")["url"], gateway)

@@ -54,7 +54,7 @@ async def _answered(operation: Operation, request: Request) -> Response:
     services = calls.services_of(request)
     header = request.headers.get("authorization", "")
     caller = await run_in_threadpool(access.caller, services.engine, header)
-    left = await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.CALLS)
+    left = await run_in_threadpool(services.allowances.count, caller.account.id, Allowed.CALLS)
     call = Call(
         services=services,
         caller=caller,

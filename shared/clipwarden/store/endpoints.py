@@ -1,7 +1,9 @@
 """Endpoints: URLs that are to be told of an account's events, and the secrets that sign what they are told."""
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
@@ -79,9 +81,8 @@ def told(conn: Connection, account: Account, event_type: str, named: Iterable[st
     """
     asked = tuple(named)
     own = asked or ((account.notification_url,) if account.notification_url else ())
-    wanted = _c.url.in_(own) if asked else sa.or_(_c.event_type.in_([event_type, ALL]), _c.url.in_(own))
-    query = sa.select(table).where(_c.account_id == account.id, wanted).order_by(_c.created_at, _c.id)
-    known = [parse(row) for row in conn.execute(query).mappings()]
+    wanted = {"of": account.id, "events": [] if asked else [event_type, ALL], "urls": list(own)}
+    known = [parse(row) for row in conn.execute(_told(), wanted).mappings()]
     mute = {one.url for one in known if not one.enabled}
     listed = [one.url for one in known if one.event_type in (event_type, ALL)] if not asked else []
     return tuple(url for url in dict.fromkeys([*own, *listed]) if url not in mute)
@@ -159,6 +160,15 @@ def secrets_for(conn: Connection, account: Account, url: str, *, now: datetime) 
 def parse(row: RowMapping) -> Endpoint:
     """Return the endpoint that a row of ``endpoints`` holds."""
     return Endpoint(**row)
+
+
+# Built once: every upload and every decision executes it.
+@functools.cache
+def _told() -> sa.Select[Any]:
+    of = sa.bindparam("of", type_=_c.account_id.type)
+    events, urls = (sa.bindparam(name, type_=sa.Text(), expanding=True) for name in ("events", "urls"))
+    wanted = sa.or_(_c.event_type.in_(events), _c.url.in_(urls))
+    return sa.select(table).where(_c.account_id == of, wanted).order_by(_c.created_at, _c.id)
 
 
 def _made(conn: Connection, account_id: str, url: str, event_type: str, now: datetime) -> Endpoint | None:

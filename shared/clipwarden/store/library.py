@@ -1,5 +1,6 @@
 """The library: assets by the names that an account gives them, as uploads change them and listings show them."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -65,8 +66,9 @@ class Page:
 
 def by_name(conn: Connection, account_id: str, name: Name, *, for_update: bool = False) -> Asset | None:
     """Return the account's asset of this name, deleted ones included; held from others' changes if to be updated."""
-    query = sa.select(table).where(*_named(account_id, name))
-    row = conn.execute(query.with_for_update(key_share=True) if for_update else query).mappings().one_or_none()
+    wanted = {"account_id": account_id, "resource_type": name.resource_type, "type": name.type}
+    found = conn.execute(_by_name(for_update), wanted | {"public_id": name.public_id})
+    row = found.mappings().one_or_none()
     return assets.parse(row) if row is not None else None
 
 
@@ -103,15 +105,19 @@ def store(
     ``described`` are columns that say what the asset is called and belongs to. Whatever was decided about the bytes
     before says nothing about these; a move of those that may be under way is fenced out.
     """
-    before = _held(conn, account_id, name)
+    # Held to the transaction's end: uploads under one name come one after the other.
+    before = by_name(conn, account_id, name, for_update=True)
     values = {**_arrival(arrived, now), **described}
     if before is None:
         row = rows.insert_unless_present(conn, table, {**_fresh(account_id, name, now), **values})
         if row is not None:
             made = assets.parse(row)
-            posters.keep(conn, made, arrived.poster)
+            _index_tags(conn, made)
+            _index_context(conn, made)
+            if arrived.poster is not None:
+                posters.keep(conn, made, arrived.poster)
             return made, False
-        before = _held(conn, account_id, name)
+        before = by_name(conn, account_id, name, for_update=True)
     if before is None:
         raise LookupError("an asset that was there is gone")
     versions.part(conn, before, now)
@@ -119,8 +125,7 @@ def store(
     values |= {"version": max(int(now.timestamp()), newest + 1), "fence": _c.fence + 1}
     if before.deleted_at is not None:
         values["created_at"] = now
-    changed = sa.update(table).where(_c.id == before.id).values(**values).returning(table)
-    asset = assets.parse(conn.execute(changed).mappings().one())
+    asset = _described_anew(conn, before, values)
     posters.keep(conn, asset, arrived.poster)
     moderations.outdate(conn, asset.id, asset.version)
     return asset, before.deleted_at is None
@@ -128,13 +133,7 @@ def store(
 
 def describe(conn: Connection, asset: Asset, *, now: datetime, **changes: Any) -> Asset:
     """Change what an asset is called, tagged and put into, and return it."""
-    changed = sa.update(table).where(_c.id == asset.id).values(**changes, updated_at=now).returning(table)
-    described = assets.parse(conn.execute(changed).mappings().one())
-    if "tags" in changes:
-        _index_tags(conn, described)
-    if "context" in changes:
-        _index_context(conn, described)
-    return described
+    return _described_anew(conn, asset, {**changes, "updated_at": now})
 
 
 def delete(conn: Connection, asset: Asset, *, now: datetime) -> bool:
@@ -286,17 +285,36 @@ def moderated(
 def moderations_of(conn: Connection, asset_ids: Sequence[str]) -> dict[str, list[Moderation]]:
     """Return the present moderations of assets, each asset's in the order of their chain."""
     found: dict[str, list[Moderation]] = {id: [] for id in asset_ids}
-    query = sa.select(judged).where(_m.asset_id.in_(asset_ids), _m.superseded.is_(False))
-    for row in conn.execute(query.order_by(_m.chain_position, _m.created_at, _m.id)).mappings():
+    for row in conn.execute(_moderations_of(), {"wanted": list(asset_ids)}).mappings():
         found[row["asset_id"]].append(moderations.parse(row))
     return found
 
 
-def _held(conn: Connection, account_id: str, name: Name) -> Asset | None:
-    """Return the asset, and hold it to the transaction's end: uploads under one name come one after the other."""
-    query = sa.select(table).where(*_named(account_id, name)).with_for_update(key_share=True)
-    row = conn.execute(query).mappings().one_or_none()
-    return assets.parse(row) if row is not None else None
+# Built once: to build a statement takes several times as long as to execute it, and each upload executes these.
+@functools.cache
+def _by_name(for_update: bool) -> sa.Select[Any]:  # noqa: FBT001 # what is cached is told apart by it
+    names = ("account_id", "resource_type", "type", "public_id")
+    query = sa.select(table).where(*(_c[name] == sa.bindparam(name, type_=_c[name].type) for name in names))
+    return query.with_for_update(key_share=True) if for_update else query
+
+
+@functools.cache
+def _moderations_of() -> sa.Select[Any]:
+    wanted = _m.asset_id.in_(sa.bindparam("wanted", type_=_m.asset_id.type, expanding=True))
+    query = sa.select(judged).where(wanted, _m.superseded.is_(False))
+    return query.order_by(_m.chain_position, _m.created_at, _m.id)
+
+
+def _described_anew(conn: Connection, asset: Asset, values: Mapping[str, Any]) -> Asset:
+    changed = sa.update(table).where(_c.id == asset.id).values(**values).returning(table)
+    described = assets.parse(conn.execute(changed).mappings().one())
+    if "tags" in values:
+        conn.execute(sa.delete(asset_tags).where(_t.asset_id == asset.id))
+        _index_tags(conn, described)
+    if "context" in values:
+        conn.execute(sa.delete(asset_context).where(asset_context.c.asset_id == asset.id))
+        _index_context(conn, described)
+    return described
 
 
 def _narrowed(
@@ -390,7 +408,6 @@ def _arrival(arrived: Bytes, now: datetime) -> dict[str, Any]:
 
 
 def _index_tags(conn: Connection, asset: Asset) -> None:
-    conn.execute(sa.delete(asset_tags).where(_t.asset_id == asset.id))
     own: dict[str, Any] = {"asset_id": asset.id, "account_id": asset.account_id}
     own |= {"resource_type": asset.resource_type, "created_at": asset.created_at}
     if asset.tags:
@@ -398,7 +415,6 @@ def _index_tags(conn: Connection, asset: Asset) -> None:
 
 
 def _index_context(conn: Connection, asset: Asset) -> None:
-    conn.execute(sa.delete(asset_context).where(asset_context.c.asset_id == asset.id))
     own = {"asset_id": asset.id, "account_id": asset.account_id}
     if asset.context:
         conn.execute(sa.insert(asset_context), [{**own, "key": k, "value": v} for k, v in asset.context.items()])

@@ -1,5 +1,6 @@
 """Moderations: accepting, finding, hurrying, deciding, overriding and re-judging them."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -361,11 +362,17 @@ def follow(conn: Connection, decided: Moderation, *, now: datetime) -> Moderatio
 
 def _supersede(conn: Connection, asset_ids: Sequence[str]) -> None:
     """Let of each kind only the newest count as an asset's; the caller holds the assets."""
+    if asset_ids:
+        conn.execute(_older(), {"of": list(asset_ids)})
+
+
+@functools.cache
+def _older() -> sa.Update:
     later = moderations.alias("later")
     newer = sa.tuple_(later.c.created_at, later.c.id) > sa.tuple_(_c.created_at, _c.id)
     exists = sa.exists().where(later.c.asset_id == _c.asset_id, later.c.kind == _c.kind, newer)
-    older = sa.update(moderations).where(_c.asset_id.in_(asset_ids), _c.superseded.is_(False), exists)
-    conn.execute(older.values(superseded=True))
+    of = _c.asset_id.in_(sa.bindparam("of", type_=_c.asset_id.type, expanding=True))
+    return sa.update(moderations).where(of, _c.superseded.is_(False), exists).values(superseded=True)
 
 
 def _accepted(conn: Connection, id: str, account_id: str, idempotency_key: str | None) -> Moderation:
