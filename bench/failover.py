@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -19,10 +18,7 @@ import dramatiq
 
 from clipwarden import errors
 from clipwarden.broker import build_broker
-
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-
-from fixtures import sentinel  # found by the line above
+from fixtures import sentinel
 
 RUNS = 3
 _QUEUE = "bench"

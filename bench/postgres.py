@@ -1,14 +1,10 @@
 """A PostgreSQL server for a measurement, started as the tests start theirs, but with every commit on disk."""
 
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-
-from fixtures import postgres  # found by the line above
+from fixtures import postgres
 
 _DURABLE = ("max_connections=200", "listen_addresses=")
 

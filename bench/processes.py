@@ -1,13 +1,10 @@
 """Processes that came of this one (Linux)."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-
-from living import family_of  # found by the line above
+from living import family_of
 
 
 def below(*words: str) -> Iterator[int]:
