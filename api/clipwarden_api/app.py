@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +16,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipwarden import errors, logs, metrics
-from clipwarden_api import admin, health, parts, previews, refusals, serving, upload_api
+from clipwarden_api import admin, ending, health, parts, previews, refusals, serving, upload_api
 from clipwarden_api.cautions import Cautious, warned
 from clipwarden_api.console import app as console
 from clipwarden_api.guessing import Guessing
@@ -27,6 +28,9 @@ from clipwarden_api.v1 import handling
 from clipwarden_api.watching import Watched
 
 log = logs.logger(__name__)
+
+#: Seconds between two looks for uploads that became nothing.
+_EVERY = 600.0
 
 
 def build(services: Services) -> Starlette:
@@ -65,11 +69,12 @@ def build(services: Services) -> Starlette:
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    beating = asyncio.create_task(_beat())
-    yield
     services: Services = app.state.services
+    running = [asyncio.create_task(_beat()), asyncio.create_task(_sweep(services))]
+    yield
     await services.room.close()
-    beating.cancel()
+    for task in running:
+        task.cancel()
 
 
 async def _beat() -> None:
@@ -77,6 +82,19 @@ async def _beat() -> None:
     while True:
         metrics.BEAT.labels("asyncio").set_to_current_time()
         await asyncio.sleep(1)
+
+
+async def _sweep(services: Services) -> None:
+    """Clear away, now and then, what came in and became nothing."""
+    while True:
+        more = False
+        try:
+            more = await run_in_threadpool(ending.sweep, services)
+        except errors.ClipwardenError as exc:
+            log.warning("uploads not cleared away", code=exc.code, reason=str(exc))
+        except Exception:
+            log.exception("uploads not cleared away")
+        await asyncio.sleep(1 if more else _EVERY)
 
 
 class _Identified:

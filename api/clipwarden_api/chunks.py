@@ -116,7 +116,6 @@ class Receiving:
             return
         if before is not None:  # The id is used again, for another file.
             ending.clear(services, before)
-        ending.sweep(services)
         parameters = {
             "values": {name: value for name, value in values.items() if name not in _CREDENTIALS},
             "wanted": self._wanted,

@@ -1,4 +1,4 @@
-"""How uploads end that take several requests: as an asset, or as nothing."""
+"""How uploads end that take several requests, or were not taken to their end: as an asset, or as nothing."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from clipwarden_api.services import Services
 
 log = logs.logger(__name__)
 
-#: Expired uploads that are cleared away when another one begins.
-_SWEPT = 10
+#: Expired uploads that are cleared away at once.
+_SWEPT = 100
 
 
 def complete(services: Services, caller: Caller, upload: Upload) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def complete(services: Services, caller: Caller, upload: Upload) -> dict[str, An
     if (there := asset(services, caller, upload)) is not None:
         return uploading.answer(services, caller, there)
     stored = services.media.complete(upload.target, upload.token, upload.parts)
-    file = File(name=asked["filename"], stored=stored, sha256=None, md5=None, leftover=None)
+    file = File(name=asked["filename"], stored=stored, sha256=None, md5=None, foreseen=None)
     form = Parameters(values=asked["values"], file=file)
     try:
         return uploading.upload(services, caller, asked["wanted"], form, signed=asked["signed"], upload_row=upload.id)
@@ -62,7 +62,8 @@ def drop(services: Services, upload: Upload) -> bool:
     with write(services.engine) as conn:
         abandoned = uploads.abandon(conn, upload.id, now=services.clock.now())
     if abandoned:
-        services.media.discard(upload.target, upload.token)
+        if upload.token:
+            services.media.discard(upload.target, upload.token)
         services.media.delete(upload.target)  # It may have been completed, and not become an asset.
         _forget(services, upload)
     return abandoned
@@ -74,8 +75,11 @@ def clear(services: Services, upload: Upload) -> None:
         _forget(services, upload)
 
 
-def sweep(services: Services) -> None:
-    """Clear away some uploads that nobody goes on with; what became of finished ones stays."""
+def sweep(services: Services) -> bool:
+    """Clear away some uploads that nobody goes on with, and say whether there may be more.
+
+    What became of finished ones stays.
+    """
     with read(services.engine) as conn:
         found = uploads.expired(conn, services.clock.now(), _SWEPT)
     for upload in found:
@@ -85,6 +89,7 @@ def sweep(services: Services) -> None:
             log.warning("upload not cleared away", upload_id=upload.upload_id, code=exc.code, reason=str(exc))
         else:
             log.info("upload expired", upload_id=upload.upload_id, bytes=upload.received)
+    return len(found) == _SWEPT
 
 
 def _forget(services: Services, upload: Upload) -> None:

@@ -18,7 +18,7 @@ class File:
     stored: Stored
     sha256: str | None  #: Unknown for a file that came in chunks, like its MD5.
     md5: str | None
-    leftover: str | None  #: The row that has the bytes deleted unless an asset claims them; ``None`` for chunks.
+    foreseen: str | None  #: What the bytes are claimed by, or go after a while; ``None`` for a file in chunks.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ async def _upload(request: Request) -> Response:
             await run_in_threadpool(services.allowances.spend, caller.account.id, Allowed.UPLOADS)
         file = None
         if found.file is not None:
-            leftover = await run_in_threadpool(uploading.foresee, services, found.file.target)
+            foreseen = await run_in_threadpool(uploading.foresee, services, caller.account, found.file.target)
             received = await found.file.finish()
             assert received.stored is not None  # noqa: S101 # it was no session's
             file = File(
@@ -75,7 +75,7 @@ async def _upload(request: Request) -> Response:
                 stored=received.stored,
                 sha256=received.sha256,
                 md5=received.md5,
-                leftover=leftover,
+                foreseen=foreseen,
             )
         asked = Parameters(values=found.fields, file=file)
         answer = await run_in_threadpool(uploading.upload, services, caller, wanted, asked, signed=signed)

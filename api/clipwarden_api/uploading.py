@@ -12,7 +12,7 @@ from clipwarden.media.fingerprint import Digesting, fingerprint
 from clipwarden.media.prober import Looked
 from clipwarden.media.store import Stored
 from clipwarden.moderation import Account, Asset, Location, Moderation, ResourceType
-from clipwarden.store import leftovers, library, moderations, presets, uploads
+from clipwarden.store import library, moderations, presets, uploads
 from clipwarden.store.engine import read, write
 from clipwarden_api import announcing, asking, rendering
 from clipwarden_api.credentials import Caller
@@ -36,7 +36,7 @@ _PICTURES = {
 class _Arrived:
     resource_type: ResourceType
     bytes: library.Bytes
-    leftover: str | None  #: The row that has the bytes deleted unless they are claimed, if this request stored them.
+    foreseen: str | None  #: What the bytes are claimed by, where this request has stored them.
 
 
 class AlreadyAsset(Exception):
@@ -55,8 +55,8 @@ def upload(
         return _upload(services, caller, wanted, form, signed=signed, upload_row=upload_row)
     except (Refusal, errors.PermanentError):
         # Any other failure may have come after the commit: then the bytes are the asset's.
-        if form.file is not None and form.file.leftover is not None:
-            _discard(services, form.file.stored.location, form.file.leftover)
+        if form.file is not None and form.file.foreseen is not None:
+            _discard(services, form.file.stored.location, form.file.foreseen)
         raise
 
 
@@ -74,15 +74,15 @@ def _upload(
         if upload_row is not None:
             _disown(services, upload_row, there)
         if form.file is not None:
-            _discard(services, form.file.stored.location, form.file.leftover)
+            _discard(services, form.file.stored.location, form.file.foreseen)
         return answer(services, caller, there) | {"existing": True}
-    arrived = _take(services, wanted, form)
+    arrived = _take(services, account, wanted, form)
     try:
         asked.require_format(arrived.resource_type, arrived.bytes.format)
         asset, present, overwritten = _accept(services, caller, asked, arrived, upload_row)
     except (Refusal, errors.PermanentError):
-        if arrived.leftover is not None:
-            _discard(services, arrived.bytes.stored.location, arrived.leftover)
+        if arrived.foreseen is not None:
+            _discard(services, arrived.bytes.stored.location, arrived.foreseen)
         raise
     told = rendering.uploaded(caller, asset, present, public_url=services.public_url)
     return told | ({"overwritten": True} if overwritten else {})
@@ -140,7 +140,7 @@ def _accept(
         made = moderations.accept_all(conn, requests, now=now)
         if upload_row is not None and not uploads.become(conn, upload_row, asset.id, now=now):
             raise AlreadyAsset
-        if arrived.leftover is not None and not leftovers.claim(conn, arrived.leftover):
+        if arrived.foreseen is not None and not uploads.claim(conn, arrived.foreseen):
             raise bad("The upload has taken too long: send the file again")
         present, named = [one for one, _ in made], asked.notification_urls
         announcing.uploaded(conn, caller, asset, present, named, public_url=services.public_url, now=now)
@@ -209,23 +209,23 @@ def place(services: Services) -> Location:
     return Location(bucket=bucket, key=f"videos/{ids.new_id()}")
 
 
-def foresee(services: Services, target: Location) -> str:
+def foresee(services: Services, account: Account, target: Location) -> str:
     """Let bytes that are about to be stored go again, should this process die before they are an asset's."""
     with write(services.engine) as conn:
-        return leftovers.foresee(conn, target, now=services.clock.now())
+        return uploads.foresee(conn, account.id, target, now=services.clock.now())
 
 
-def _discard(services: Services, location: Location, leftover: str | None) -> None:
-    """Delete what was stored for nothing; whoever dies on the way leaves the rest to the leftover's row."""
+def _discard(services: Services, location: Location, foreseen: str | None) -> None:
+    """Delete what was stored for nothing, then its row, so that whoever dies on the way leaves the rest to others."""
     services.media.delete(location)
-    if leftover is not None:
+    if foreseen is not None:
         with write(services.engine) as conn:
-            leftovers.claim(conn, leftover)
+            uploads.forget(conn, foreseen)
 
 
-def _take(services: Services, wanted: str, form: Parameters) -> _Arrived:
+def _take(services: Services, account: Account, wanted: str, form: Parameters) -> _Arrived:
     """Return what came in; what was stored for it is deleted where it is refused."""
-    if form.file is not None and form.file.leftover is not None:
+    if form.file is not None and form.file.foreseen is not None:
         return _kept(services, wanted, form.file)
     if form.file is not None:  # It came in chunks: who receives those knows whether the bytes may go.
         return _known(services, wanted, form.file.stored, form.file)
@@ -237,9 +237,9 @@ def _take(services: Services, wanted: str, form: Parameters) -> _Arrived:
         spool.seek(0)
         digesting = Digesting(spool)
         target = place(services)
-        leftover = foresee(services, target)
+        foreseen = foresee(services, account, target)
         stored = services.media.put(target, digesting.buffered())
-    file = File(name="", stored=stored, sha256=digesting.hexdigest(), md5=digesting.md5(), leftover=leftover)
+    file = File(name="", stored=stored, sha256=digesting.hexdigest(), md5=digesting.md5(), foreseen=foreseen)
     return _kept(services, wanted, file)
 
 
@@ -247,7 +247,7 @@ def _kept(services: Services, wanted: str, file: File) -> _Arrived:
     try:
         return _known(services, wanted, file.stored, file)
     except BaseException:
-        _discard(services, file.stored.location, file.leftover)
+        _discard(services, file.stored.location, file.foreseen)
         raise
 
 
@@ -279,7 +279,7 @@ def _known(services: Services, wanted: str, stored: Stored, file: File | None = 
         md5=file.md5 if file is not None else None,
         poster=looked.poster if looked is not None else None,
     )
-    return _Arrived(resource_type=kind, bytes=arrived, leftover=file.leftover if file is not None else None)
+    return _Arrived(resource_type=kind, bytes=arrived, foreseen=file.foreseen if file is not None else None)
 
 
 def _looked_at(

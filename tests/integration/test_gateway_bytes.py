@@ -3,7 +3,7 @@
 # mypy: allow-untyped-calls
 
 import hashlib
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from clipwarden import errors, ids
 from clipwarden.media.s3 import build_client
 from clipwarden.moderation import Location, Stage
 from clipwarden.settings import MediaSettings
-from clipwarden.store import leases, leftovers, library, schema
+from clipwarden.store import library, schema
 from clipwarden.store.engine import read, write
+from clipwarden_api import ending, uploading
 from fixtures.gateway import Gateway, serving_gateway
 from sdk import VIDEO, bytes_at, shown, upload
 from waiting import eventually
@@ -77,6 +78,18 @@ def left(gateway: Gateway) -> int:
     """Return how many bytes are to be deleted in a while."""
     with read(gateway.services.engine) as conn:
         return int(conn.execute(sa.select(sa.func.count()).select_from(schema.leftovers)).scalar_one())
+
+
+def under_way(gateway: Gateway) -> int:
+    """Return how many uploads have become neither an asset nor nothing."""
+    with read(gateway.services.engine) as conn:
+        return int(conn.execute(sa.select(sa.func.count()).select_from(schema.uploads)).scalar_one())
+
+
+def expire(gateway: Gateway) -> None:
+    """Let no upload have any time left."""
+    with write(gateway.services.engine) as conn:
+        conn.execute(sa.update(schema.uploads).values(expires_at=gateway.services.clock.now()))
 
 
 def later(gateway: Gateway) -> None:
@@ -155,22 +168,23 @@ def test_bytes_that_came_in_for_no_asset_go_in_a_while(gateway: Gateway, monkeyp
     [unclaimed] = stored(gateway)
     assert places.strays(gateway.services.engine, unclaimed.parents[1]) == []
     answer = upload(gateway, "film", "rotated")
-    assert left(gateway) == 1
-    later(gateway)
-    eventually(lambda: left(gateway) == 0)
+    assert under_way(gateway) == 1
+    expire(gateway)
+    with serving_gateway(gateway.services.settings):
+        eventually(lambda: under_way(gateway) == 0)
     assert unclaimed not in stored(gateway)
     assert bytes_at(answer["url"], gateway) == gateway.pipeline.clips("rotated").read_bytes()
 
 
 def test_bytes_that_are_being_deleted_become_no_asset(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    foresee = leftovers.foresee
+    accept: Callable[..., Any] = uploading._accept
 
-    def too_late(conn: sa.Connection, location: Location, *, now: datetime) -> str:
-        id = foresee(conn, location, now=now)
-        assert leases.take(conn, schema.leftovers, id, fence=0, until=now) is not None
-        return id
+    def too_late(*arguments: Any) -> Any:
+        expire(gateway)
+        ending.sweep(gateway.services)
+        return accept(*arguments)
 
-    monkeypatch.setattr(leftovers, "foresee", too_late)
+    monkeypatch.setattr(uploading, "_accept", too_late)
     with pytest.raises(cloudinary.exceptions.BadRequest, match="send the file again"):
         upload(gateway, "film")
     with pytest.raises(cloudinary.exceptions.NotFound):
@@ -189,7 +203,7 @@ def test_bytes_that_nothing_tells_of_are_found(gateway: Gateway) -> None:
 def test_nothing_is_left_of_an_upload_that_is_refused(gateway: Gateway) -> None:
     with pytest.raises(cloudinary.exceptions.BadRequest):
         upload(gateway, "film", allowed_formats="webm")
-    assert (stored(gateway), left(gateway)) == ([], 0)
+    assert (stored(gateway), under_way(gateway)) == ([], 0)
 
 
 def test_bytes_that_a_producer_overwrites_go_too_and_what_is_needed_stays(gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""The actor ``sweep``: delete bytes that are nobody's, overwritten ones and those of uploads that came to no end."""
+"""The actor ``sweep``: delete bytes that were overwritten, and that nobody keeps."""
 
 from clipwarden import logs, placing
 from clipwarden.store import leftovers, schema
@@ -20,13 +20,9 @@ def sweep(services: Services, leftover_id: str, fence: int) -> None:
         leftover_id,
         fence,
         parse=lambda _, row: leftovers.parse(row),
-        about=_about,
+        about=lambda leftover: {"asset_id": leftover.asset_id},
         work=_delete,
     )
-
-
-def _about(leftover: Leftover) -> dict[str, str]:
-    return {"asset_id": leftover.asset_id} if leftover.asset_id is not None else {"leftover_id": leftover.id}
 
 
 def _delete(services: Services, leftover: Leftover) -> None:
@@ -34,9 +30,8 @@ def _delete(services: Services, leftover: Leftover) -> None:
         needed = leftovers.is_needed(conn, leftover)
     if not needed:
         services.media.delete(leftover.location)
-        if leftover.asset_id is not None and leftover.version is not None:
-            bucket = services.settings.media.bucket
-            services.media.delete(placing.quarantined(bucket, leftover.asset_id, leftover.version))
-        log.info("bytes deleted that were nobody's", location=str(leftover.location), version=leftover.version)
+        bucket = services.settings.media.bucket
+        services.media.delete(placing.quarantined(bucket, leftover.asset_id, leftover.version))
+        log.info("overwritten bytes deleted", version=leftover.version)
     with write(services.engine) as conn:
         leftovers.forget(conn, leftover)

@@ -34,7 +34,6 @@ def create(call: Call) -> Answer:
     values = _values(call)
     _require(call, values)
     services.allowances.spend(call.caller.account.id, Allowed.UPLOADS)
-    ending.sweep(services)
     target = uploading.place(services)
     token = services.media.begin(target, asked.content_type)
     try:

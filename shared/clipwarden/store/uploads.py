@@ -1,5 +1,6 @@
-"""Uploads that take several requests: what has come of each, and what the first request asked for."""
+"""Uploads under way: what has come of those that take several requests, and what goes again unless it is claimed."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ LIFETIME = timedelta(hours=24)
 _PAUSE = timedelta(minutes=10)
 #: How uploads are called that become nothing any more; no program's id has a space.
 _ABANDONED = "abandoned "
+#: How an upload is called that takes one request only.
+_WHOLE = "whole "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,7 @@ class Upload:
     account_id: str
     upload_id: str  #: As the program calls it.
     target: Location
-    token: str  #: Of the media store.
+    token: str  #: Of the media store; empty where there are no parts.
     parts: tuple[tuple[int, str], ...]  #: Numbers and etags of what has come.
     next_part: int  #: The number that the next chunk's first part gets; none is given twice.
     parameters: Mapping[str, Any]  #: What the first chunk asked for.
@@ -67,6 +70,23 @@ def begin(
     }
     row = rows.insert_unless_present(conn, table, values)
     return _parse(row) if row is not None else None
+
+
+def foresee(conn: Connection, account_id: str, target: Location, *, now: datetime) -> str:
+    """Let bytes that are about to be stored by one request go after a while, and return the id to claim them by.
+
+    So nothing stays of an upload whose process dies before it is an asset.
+    """
+    name = f"{_WHOLE}{ids.new_id()}"
+    made = begin(conn, account_id=account_id, upload_id=name, target=target, token="", parameters={}, now=now)
+    if made is None:
+        raise LookupError("an id that was just made is taken")
+    return made.id
+
+
+def claim(conn: Connection, id: str) -> bool:
+    """Let foreseen bytes stay: the transaction makes them an asset's. ``False`` where they are being deleted."""
+    return conn.execute(_claim(), {"wanted": id}).rowcount == 1
 
 
 def find(conn: Connection, account_id: str, upload_id: str, *, for_update: bool = False) -> Upload | None:
@@ -143,6 +163,13 @@ def of_asset(conn: Connection, account_id: str, asset_id: str) -> list[Upload]:
 def forget(conn: Connection, id: str) -> None:
     """Remove an upload's row."""
     conn.execute(sa.delete(table).where(_c.id == id))
+
+
+@functools.cache
+def _claim() -> sa.Delete:
+    # One that is abandoned is called otherwise.
+    wanted = sa.bindparam("wanted", type_=_c.id.type)
+    return sa.delete(table).where(_c.id == wanted, _c.upload_id.startswith(_WHOLE))
 
 
 def _unfinished(conn: Connection, id: str) -> RowMapping | None:

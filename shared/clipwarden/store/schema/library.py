@@ -139,13 +139,13 @@ asset_versions = sa.Table(
 # Rejected ones are kept for a time.
 sa.Index("ix_asset_versions_age", asset_versions.c.created_at, asset_versions.c.id)
 
-# Bytes that were overwritten, and are kept by nobody, or that are no asset's yet.
+# Bytes that were overwritten, and are kept by nobody.
 leftovers = sa.Table(
     "leftovers",
     metadata,
     identity(),
-    sa.Column("asset_id", sa.Uuid(as_uuid=False), sa.ForeignKey("assets.id"), nullable=True),
-    optional("version", sa.BigInteger),
+    reference("assets"),
+    sa.Column("version", sa.BigInteger, nullable=False),
     text("bucket"),
     text("key"),
     optional("object_version"),
