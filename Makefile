@@ -102,8 +102,8 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml $(wildcard tests/sdks/*lock* 
 	@$(BIN)/pip install --quiet -r requirements/dev.lock
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/cloudinary-1.41 -r tests/sdks/cloudinary-1.41.lock
-	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/sdks --silent --no-audit --no-fund
-	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/tools --silent --no-audit --no-fund
+	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/sdks --loglevel=error --no-audit --no-fund
+	@PATH=$(abspath $(BIN)):$$PATH npm ci --prefix tests/tools --loglevel=error --no-audit --no-fund
 	@tests/tools/prometheus.sh $(VENV) || echo 'no Prometheus: the tests of alerts are skipped, and fail in CI'
 	@tests/tools/chromium.sh || echo 'no Chromium: the tests of the console in a browser are skipped, and fail in CI'
 	@tests/tools/rabbitmq.sh $(VENV) || echo 'no RabbitMQ: its tests are skipped, and fail in CI'
