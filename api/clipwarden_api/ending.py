@@ -15,8 +15,8 @@ from clipwarden_api.services import Services
 
 log = logs.logger(__name__)
 
-#: Expired uploads that are cleared away at once.
-_SWEPT = 100
+#: Expired uploads that are cleared away at once; whoever ends the gateway waits for them.
+_SWEPT = 10
 
 
 def complete(services: Services, caller: Caller, upload: Upload) -> dict[str, Any]:

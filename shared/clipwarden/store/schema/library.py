@@ -185,7 +185,7 @@ posters = sa.Table(
     sa.Column("jpeg", sa.LargeBinary, nullable=False),
 )
 
-# Files that come in by several requests.
+# Files on their way in: by several requests, or by one that has not made an asset of them yet.
 uploads = sa.Table(
     "uploads",
     metadata,
