@@ -33,7 +33,8 @@ from clipwarden.settings import CallbackSettings
 from clipwarden.store import accounts, endpoint_states, schema
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import read, write
-from clipwarden_local.stack import Options, Stack, free_port
+from clipwarden_local.ports import free_port
+from clipwarden_local.stack import Options, Stack
 
 _BODY = json.dumps({"notification_type": "moderation", "filling": "x" * 2000})
 _MANY, _HANGING = 100, 10

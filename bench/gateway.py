@@ -25,7 +25,7 @@ from cloudinary.utils import sign_request
 
 from bench import processes, report
 from clipwarden_local import private_redis
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 
 _BOUNDARY = "bench"
 _BLOCK = bytes(range(256)) * 4096

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import report
 from clipwarden_local import private_redis
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 
 _TIMES = 5
 _PATIENCE = 60

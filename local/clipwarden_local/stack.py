@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import secrets
-import socket
 import sys
 import time
 import urllib.error
@@ -30,6 +29,7 @@ from clipwarden.store import accounts, migrating, users
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, write
 from clipwarden_local import private_redis
+from clipwarden_local.ports import free_port
 
 #: The region that the local endpoint plays.
 REGION = "us-east-1"
@@ -260,14 +260,6 @@ class Stack:
     def _keep(self, child: Child) -> Child:
         self._report(f"starting {child.name}")
         return self._supervisor.start(child)
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(child: Child, url: str, *, seconds: float) -> None:

@@ -23,8 +23,9 @@ from clipwarden.settings import DatabaseSettings, Settings
 from clipwarden.store import accounts
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import create_engine, write
+from clipwarden_local.ports import free_port
 from clipwarden_local.receiver import Receiver
-from clipwarden_local.stack import Options, Stack, free_port
+from clipwarden_local.stack import Options, Stack
 from fixtures import postgres, s3
 from fixtures.aws import ROLE, Aws, Queue
 from fixtures.pipeline import SECRET

@@ -23,8 +23,9 @@ from clipwarden.moderation import Location, Moderation, Placement, Stage, Status
 from clipwarden.store import assets, moderations, pools
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import read, write
+from clipwarden_local.ports import free_port
 from clipwarden_local.receiver import Receiver
-from clipwarden_local.stack import REGION, Options, Stack, free_port
+from clipwarden_local.stack import REGION, Options, Stack
 from fixtures.clips import Clips
 from fixtures.postgres import Server
 from living import family_of, runs

@@ -17,7 +17,7 @@ import cloudinary.uploader
 import pytest
 
 from clipwarden import Client, errors
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 from fixtures.clips import Clips
 from fixtures.postgres import Server
 from fixtures.redis import RestartableRedis

@@ -19,7 +19,7 @@ import cloudinary.uploader
 import pytest
 from cloudinary.utils import sign_request
 
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 from fixtures.clips import Clips
 from living import children_of
 from overheard import RUN

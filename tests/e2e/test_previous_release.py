@@ -19,8 +19,9 @@ from clipwarden.processes import Child
 from clipwarden.settings import DatabaseSettings
 from clipwarden.store import migrating, moderations
 from clipwarden.store.engine import create_engine, read
+from clipwarden_local.ports import free_port
 from clipwarden_local.receiver import Receiver
-from clipwarden_local.stack import Options, Stack, free_port
+from clipwarden_local.stack import Options, Stack
 from fixtures.clips import Clips
 from fixtures.pipeline import SECRET
 from releases import PRESENT, Release, expand, previous

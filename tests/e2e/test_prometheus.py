@@ -13,8 +13,9 @@ import pytest
 
 from catalogue import catalogue
 from clipwarden import Client
+from clipwarden_local.ports import free_port
 from clipwarden_local.receiver import Answer, Receiver
-from clipwarden_local.stack import Options, Stack, free_port
+from clipwarden_local.stack import Options, Stack
 from fixtures.clips import Clips
 from fixtures.prometheus import Promtool, scraping
 from json_api import JsonApi

@@ -28,8 +28,9 @@ from clipwarden import errors, tether
 from clipwarden.broker import build_broker
 from clipwarden.broker.hardened import NAMESPACE, HardenedBroker
 from clipwarden.broker.retries import SafeRetries
+from clipwarden_local.ports import free_port
 from cutting_proxy import CuttingProxy
-from fixtures.redis import RestartableRedis, started, unused_port
+from fixtures.redis import RestartableRedis, started
 from waiting import eventually
 
 
@@ -410,7 +411,7 @@ def test_a_process_at_its_prefetch_limit_stays_alive_to_the_others(
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator["redis.RedisCluster"]:
     """Run a Redis Cluster of one node that has all the slots."""
-    server = started(tmp_path / "cluster", "--cluster-enabled", "yes", "--cluster-port", str(unused_port()))
+    server = started(tmp_path / "cluster", "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with server.client() as client:
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         eventually(lambda: "cluster_state:ok" in str(client.execute_command("CLUSTER", "INFO")))

@@ -15,7 +15,7 @@ from clipwarden.store.engine import write
 from clipwarden_api import changes
 from clipwarden_api.answering import serving
 from clipwarden_api.services import Services
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 from fixtures.console import judged, user
 from waiting import eventually
 

@@ -13,7 +13,7 @@ from clipwarden.settings import CompletionSettings, S3IntakeSettings, Settings
 from clipwarden.store import accounts, pools, presets
 from clipwarden.store.clock import DatabaseClock
 from clipwarden.store.engine import write
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 from clipwarden_workers import doctor, queue_checks
 from clipwarden_workers.findings import Doubtful, Finding, Level, find
 from fixtures.aws import REGION, ROLE, Aws, Queue

@@ -16,8 +16,8 @@ from clipwarden.store.engine import read, write
 from clipwarden_api.room import Room
 from clipwarden_local.analysis.scripted import Script
 from clipwarden_local.endpoint import Fault
+from clipwarden_local.ports import free_port
 from fixtures.pipeline import REGION, Pipeline
-from fixtures.redis import unused_port
 from waiting import eventually
 
 POOL = {"account": "default", "pool": REGION}
@@ -204,7 +204,7 @@ def test_calls_to_aws_are_counted_by_what_came_of_them(s3_settings: MediaSetting
     client.head_object(Bucket=s3_settings.bucket, Key="a")
     with pytest.raises(client.exceptions.ClientError):
         client.head_object(Bucket=s3_settings.bucket, Key="b")
-    nowhere = s3_settings.model_copy(update={"endpoint_url": f"http://127.0.0.1:{unused_port()}"})
+    nowhere = s3_settings.model_copy(update={"endpoint_url": f"http://127.0.0.1:{free_port()}"})
     with pytest.raises(EndpointConnectionError):
         build_client(nowhere).head_object(Bucket="bucket", Key="a")
     assert since.grown() == [1, 1, 1, 3]

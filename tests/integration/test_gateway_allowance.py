@@ -13,7 +13,7 @@ from cloudinary import exceptions
 from pydantic import SecretStr
 
 from clipwarden.settings import Settings
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 from fixtures.gateway import Gateway, serving_gateway
 from json_api import JsonApi
 from sdk import VIDEO

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from clipwarden.settings import MediaSettings
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 from fixtures.gateway import serving_gateway
 from fixtures.pipeline import SECRET, Pipeline
 from json_api import JsonApi

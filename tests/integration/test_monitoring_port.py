@@ -10,7 +10,7 @@ import console_paths
 from clipwarden import metrics
 from clipwarden.monitoring import Group, serving
 from clipwarden.processes import Supervisor
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 
 ANSWERED = ("/metrics", "/healthz", "/readyz")
 OTHER_PATHS = (

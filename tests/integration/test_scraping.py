@@ -13,8 +13,8 @@ from clipwarden.metrics import Reading, Source
 from clipwarden.moderation import Stage
 from clipwarden.settings import DatabaseSettings, Settings
 from clipwarden.store.engine import create_engine, create_scraping_engine, read, write
+from clipwarden_local.ports import free_port
 from clipwarden_workers.gauges import Gauges
-from fixtures.redis import unused_port
 from records import START, moderation
 
 BUS = 'clipwarden_bus_messages{queue="intake",state="unacknowledged"} 0.0'
@@ -58,7 +58,7 @@ def test_what_is_read_is_read_in_one_transaction(database: DatabaseSettings, red
 
 
 def _nothing_is_there(_silent: socket.socket) -> int:
-    return unused_port()
+    return free_port()
 
 
 def _nothing_answers(silent: socket.socket) -> int:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from prometheus_client import CollectorRegistry, Counter
 
 from clipwarden import errors
-from clipwarden_local.stack import free_port
+from clipwarden_local.ports import free_port
 from clipwarden_workers import sqs
 from fixtures.aws import REGION, Aws, Queue
 from waiting import eventually

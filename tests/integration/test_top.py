@@ -30,7 +30,7 @@ from clipwarden.settings import DatabaseSettings, Settings
 from clipwarden.store import clock, pools, workers
 from clipwarden.store.engine import create_engine, write
 from clipwarden.store.operations import Rates
-from fixtures.redis import unused_port
+from clipwarden_local.ports import free_port
 from records import START, moderation
 from waiting import eventually
 
@@ -118,7 +118,7 @@ def test_what_is_away_is_said_and_what_was_seen_last_stays(watch: Watch, tmp_pat
     seen = watch.look().operations
     engine, bus = watch.engine, watch.bus
     watch.engine = create_engine(DatabaseSettings.model_validate({"url": f"postgresql://user@/db?host={tmp_path}"}))
-    watch.bus = build_counter(f"redis://127.0.0.1:{unused_port()}/0")
+    watch.bus = build_counter(f"redis://127.0.0.1:{free_port()}/0")
     frame = watch.look()
     assert (frame.operations, frame.rates, frame.bus) == (seen, None, None)
     shown = _shown(frame)
@@ -149,7 +149,7 @@ def test_one_look_is_printed_and_an_unreachable_database_is_a_failure(settings: 
     ran = subprocess.run([*TOP, "--once", "--json"], env=env, check=True, capture_output=True, text=True)
     said: Any = json.loads(ran.stdout)
     assert said["database"] == {"reachable": True, "fault": None}
-    away = env | {"CLIPWARDEN_DATABASE__URL": f"postgresql://user@127.0.0.1:{unused_port()}/db"}
+    away = env | {"CLIPWARDEN_DATABASE__URL": f"postgresql://user@127.0.0.1:{free_port()}/db"}
     failed = subprocess.run([*TOP, "--once"], env=away, check=False, capture_output=True, text=True)
     assert (failed.returncode, failed.stderr) == (1, "")
     assert "the database cannot be read" in failed.stdout

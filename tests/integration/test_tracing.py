@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from clipwarden import traceparent, tracing
 from clipwarden.settings import TracingSettings
 from clipwarden.traceparent import Place
+from clipwarden_local.ports import free_port
 from fixtures.pipeline import Pipeline
-from fixtures.redis import unused_port
 from waiting import eventually
 
 ID = "01934567-89ab-7cde-8f01-23456789abcd"
@@ -147,7 +147,7 @@ def test_what_is_left_at_the_end_is_sent_to_where_the_environment_says(configure
 def test_a_collector_that_is_away_costs_a_warning_and_no_end_waits_for_it(
     configured: Callable[[int], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    configured(unused_port())
+    configured(free_port())
     for number in range(5000):
         with tracing.turn("start", f"id {number}"):
             pass
