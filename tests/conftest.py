@@ -4,7 +4,7 @@ import fuzzing
 
 pytest_plugins = (
     "fixtures.logs",
-    "fixtures.botocore",
+    "fixtures.once",
     "fixtures.browser",
     "fixtures.clips",
     "fixtures.endpoint",

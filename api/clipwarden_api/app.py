@@ -75,6 +75,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     await services.room.close()
     for task in running:
         task.cancel()
+    # A look for uploads that is under way has a connection to the database, which is closed after this.
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _beat() -> None:

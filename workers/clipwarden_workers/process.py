@@ -51,7 +51,7 @@ def serve(settings: Settings, queues: Collection[Queue], *, stop: threading.Even
         continue
     log.info("worker stopping")
     # The dispatcher goes last: it keeps the leases of the actors that are still running.
-    _drain(workers, settings.worker.drain)
+    drain(workers, settings.worker.drain)
     for reader in listening:
         reader.stop()
     dispatcher.stop()
@@ -83,7 +83,7 @@ def consumers(services: Services, queues: Collection[Queue]) -> list[dramatiq.Wo
     ]
 
 
-def _drain(workers: Collection[dramatiq.Worker], seconds: float) -> None:
+def drain(workers: Collection[dramatiq.Worker], seconds: float) -> None:
     """Stop all workers at the same time, each with as much of it as there is."""
     stopping = [threading.Thread(target=worker.stop, args=(int(seconds * 1000),)) for worker in workers]
     for thread in stopping:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import boto3
 import botocore.exceptions
 from botocore.config import Config
 
@@ -48,8 +49,9 @@ class Rekognition:
 
     def __init__(self, settings: QuotaSettings, completion: CompletionSettings | None = None) -> None:
         """Let jobs tell of their end where a topic is set; raises ConfigurationError for one of another region."""
-        self._starter = _client(settings, attempts=1)
-        self._getter = _client(settings, attempts=3)
+        opened = session(settings)
+        self._starter = _client(opened, settings, attempts=1)
+        self._getter = _client(opened, settings, attempts=3)
         self._telling = _telling(completion, self.region)
 
     @property
@@ -119,9 +121,9 @@ def _telling(settings: CompletionSettings | None, region: str) -> dict[str, Any]
     return {"NotificationChannel": {"SNSTopicArn": settings.topic_arn, "RoleArn": settings.role_arn}}
 
 
-def _client(settings: QuotaSettings, *, attempts: int) -> "RekognitionClient":
+def _client(opened: boto3.session.Session, settings: QuotaSettings, *, attempts: int) -> "RekognitionClient":
     try:
-        client = session(settings).client(
+        client = opened.client(
             "rekognition",
             endpoint_url=settings.endpoint_url,
             config=Config(

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -38,17 +40,28 @@ def _route(path: str, operations: Mapping[str, Operation]) -> Route:
 
 
 def _documents() -> list[Route]:
-    """Return the routes of the document and its page, which anybody may read: they are the same everywhere."""
+    """Return the routes of the document and its page, which anybody may read."""
+    return [Route("/openapi.json", _machine, methods=["GET"]), Route("/docs", _human, methods=["GET"])]
+
+
+def _machine(_: Request) -> Response:
+    return Response(_written().document, media_type="application/json")
+
+
+def _human(_: Request) -> Response:
+    return Response(_written().page, headers=page.HEADERS, media_type="text/html")
+
+
+class _Written(NamedTuple):
+    document: str
+    page: str
+
+
+@cache
+def _written() -> _Written:
+    """Return the document and its page, which are the same everywhere; a gateway starts without them."""
     said = document.build(OPERATIONS)
-    text, shown = json.dumps(said, separators=(",", ":")), page.render(said)
-
-    async def machine(_: Request) -> Response:
-        return Response(text, media_type="application/json")
-
-    async def human(_: Request) -> Response:
-        return Response(shown, headers=page.HEADERS, media_type="text/html")
-
-    return [Route("/openapi.json", machine, methods=["GET"]), Route("/docs", human, methods=["GET"])]
+    return _Written(json.dumps(said, separators=(",", ":")), page.render(said))
 
 
 async def unknown(request: Request, error: Exception) -> Response:

@@ -22,6 +22,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
+@cache
 def input_shapes(*operations: str) -> dict[str, Shape]:
     """Return the shapes of the operations' parameters, from Rekognition's model as botocore ships it."""
     model = ServiceModel(Loader().load_service_model("rekognition", "service-2"), "rekognition")
