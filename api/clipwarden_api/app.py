@@ -1,9 +1,9 @@
 """The gateway as an ASGI application: which path leads to which call, and what every answer carries."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import structlog
 from starlette.applications import Starlette
@@ -67,16 +67,17 @@ def build(services: Services) -> Starlette:
     return app
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
-    running = [asyncio.create_task(_beat()), asyncio.create_task(_sweep(services))]
+    over = asyncio.Event()
+    beating, sweeping = asyncio.create_task(_beat()), asyncio.create_task(_sweep(services, over))
     yield
     await services.room.close()
-    for task in running:
-        task.cancel()
-    # A look for uploads that is under way has a connection to the database, which is closed after this.
-    await asyncio.gather(*running, return_exceptions=True)
+    beating.cancel()
+    over.set()
+    # Not cancelled: its thread would go on without a database, which is closed after this.
+    await sweeping
 
 
 async def _beat() -> None:
@@ -86,9 +87,9 @@ async def _beat() -> None:
         await asyncio.sleep(1)
 
 
-async def _sweep(services: Services) -> None:
+async def _sweep(services: Services, over: asyncio.Event) -> None:
     """Clear away, now and then, what came in and became nothing."""
-    while True:
+    while not over.is_set():
         more = False
         try:
             more = await run_in_threadpool(ending.sweep, services)
@@ -96,7 +97,8 @@ async def _sweep(services: Services) -> None:
             log.warning("uploads not cleared away", code=exc.code, reason=str(exc))
         except Exception:
             log.exception("uploads not cleared away")
-        await asyncio.sleep(1 if more else _EVERY)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), 1 if more else _EVERY)
 
 
 class _Identified:

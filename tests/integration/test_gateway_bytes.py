@@ -5,6 +5,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Timer
 from typing import Any
 
 import cloudinary
@@ -20,6 +21,7 @@ from clipwarden.settings import MediaSettings
 from clipwarden.store import library, schema
 from clipwarden.store.engine import read, write
 from clipwarden_api import ending, uploading
+from clipwarden_api.services import Services
 from fixtures.gateway import Gateway, serving_gateway
 from sdk import VIDEO, bytes_at, shown, upload
 from waiting import eventually
@@ -174,6 +176,22 @@ def test_bytes_that_came_in_for_no_asset_go_in_a_while(gateway: Gateway, monkeyp
         eventually(lambda: under_way(gateway) == 0)
     assert unclaimed not in stored(gateway)
     assert bytes_at(answer["url"], gateway) == gateway.pipeline.clips("rotated").read_bytes()
+
+
+def test_a_gateway_that_ends_waits_for_its_look_for_uploads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, may_end, ended = Event(), Event(), Event()
+
+    def look(_: Services) -> bool:
+        looks.set()
+        assert may_end.wait(20)
+        ended.set()
+        return False
+
+    monkeypatch.setattr(ending, "sweep", look)
+    with serving_gateway(gateway.services.settings):
+        assert looks.wait(20)
+        Timer(0.5, may_end.set).start()
+    assert ended.is_set()
 
 
 def test_bytes_that_are_being_deleted_become_no_asset(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
