@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ DEPLOY = Path(__file__).parents[1] / "deploy"
 RULE_FILES = sorted((DEPLOY / "prometheus").glob("*.rules.yml"))
 
 
-def rules() -> Iterator[dict[str, Any]]:
-    """Yield every rule of every file."""
-    for file in RULE_FILES:
-        for group in yaml.safe_load(file.read_text())["groups"]:
-            yield from group["rules"]
+@cache
+def rules() -> list[dict[str, Any]]:
+    """Return every rule of every file."""
+    groups = [group for file in RULE_FILES for group in yaml.safe_load(file.read_text())["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def alerts() -> list[dict[str, Any]]:
