@@ -73,10 +73,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     over = asyncio.Event()
     beating, sweeping = asyncio.create_task(_beat()), asyncio.create_task(_sweep(services, over))
     yield
-    await services.room.close()
     beating.cancel()
     over.set()
-    # Not cancelled: its thread would go on without a database, which is closed after this.
+    await services.room.close()
+    # These are not cancelled: their threads would go on without a database, which is closed after this.
+    await services.changes.close()
     await sweeping
 
 

@@ -32,17 +32,22 @@ class Changes:
         self._engine = engine
         self._listening: dict[asyncio.Event, str] = {}
         self._looking: asyncio.Task[None] | None = None
-        self._ended = False
+        self._over = asyncio.Event()
 
     def end(self) -> None:
         """End all streams, and begin no more: the process stops."""
-        self._ended = True
+        self._over.set()
         self._tell()
+
+    async def close(self) -> None:
+        """Wait, after the end, for a look at the database that is under way."""
+        if self._looking is not None:
+            await asyncio.wait([self._looking])
 
     def has_room(self, listener: str) -> bool:
         """Say whether this session may listen once more."""
         mine = sum(one == listener for one in self._listening.values())
-        return not self._ended and len(self._listening) < MOST and mine < MOST_OF_ONE
+        return not self._over.is_set() and len(self._listening) < MOST and mine < MOST_OF_ONE
 
     async def stream(self, listener: str, may: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Yield what a browser's ``EventSource`` reads, until the session ends or the process does."""
@@ -54,10 +59,10 @@ class Changes:
         asked = clock()
         try:
             yield _ALIVE
-            while not self._ended:
+            while not self._over.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), KEEP_ALIVE)
-                if self._ended:
+                if self._over.is_set():
                     return
                 if clock() - asked >= KEEP_ALIVE:
                     if not await run_in_threadpool(may):
@@ -74,7 +79,7 @@ class Changes:
 
     async def _look(self) -> None:
         before = None
-        while self._listening and not self._ended:
+        while self._listening and not self._over.is_set():
             try:
                 now = await run_in_threadpool(self._revision)
             except errors.StoreUnavailable as exc:
@@ -83,7 +88,8 @@ class Changes:
                 if before not in (None, now):
                     self._tell()
                 before = now
-            await asyncio.sleep(_LOOK_EVERY)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), _LOOK_EVERY)
         self._looking = None
 
     def _revision(self) -> object:

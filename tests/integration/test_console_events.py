@@ -128,3 +128,22 @@ def test_nothing_is_looked_at_while_nobody_listens(served: Services, running: Ru
     running.connections[0].close()
     judged(served)  # What is told to nobody ends the stream.
     eventually(lambda: served.changes._looking is None)
+
+
+def test_a_process_that_ends_waits_for_its_look_at_the_database(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def look(_: object) -> None:
+        looks.set()
+        assert may_end.wait(20)
+        ended.set()
+
+    monkeypatch.setattr(changes, "_revision", look)
+    assert running.listen().readline() == b":\n"
+    assert looks.wait(20)
+    running.server.should_exit = True
+    threading.Timer(0.5, may_end.set).start()
+    running.thread.join(10)
+    assert ended.is_set()
