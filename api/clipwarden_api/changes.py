@@ -84,6 +84,8 @@ class Changes:
                 now = await run_in_threadpool(self._revision)
             except errors.StoreUnavailable as exc:
                 log.debug("queues not looked at", reason=str(exc))
+            except Exception:
+                log.exception("queues not looked at")
             else:
                 if before not in (None, now):
                     self._tell()

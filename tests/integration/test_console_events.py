@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 import uvicorn
+from sqlalchemy import Connection
 
 from clipwarden.people import Role
 from clipwarden.store import sessions, users
@@ -147,3 +148,21 @@ def test_a_process_that_ends_waits_for_its_look_at_the_database(
     threading.Timer(0.5, may_end.set).start()
     running.thread.join(10)
     assert ended.is_set()
+
+
+def test_a_look_that_fails_is_not_the_last(served: Services, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    revision, failed, looked = changes._revision, threading.Event(), threading.Event()
+
+    def look(conn: Connection) -> object:
+        if not failed.is_set():
+            failed.set()
+            raise ValueError("once")
+        found = revision(conn)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(changes, "_revision", look)
+    stream = running.listen()
+    assert looked.wait(20)
+    judged(served)
+    assert said(stream) == b"event: queue-change\n"
